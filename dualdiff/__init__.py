@@ -1,0 +1,24 @@
+"""Automatic differentiation on NumPy: forward and reverse mode for everything, from one registry of ops."""
+
+from dualdiff import errors
+from dualdiff.declare import elementwise, op
+from dualdiff.transforms.derivative import (
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    value_and_grad,
+    value_and_jacobian,
+)
+from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp, vmap
+from dualdiff.tree import register_container
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "grad", "value_and_grad", "jvp", "vjp", "linearize",
+    "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
+    "vmap", "stop_gradient", "elementwise", "op", "register_container", "errors",
+]  # fmt: skip

@@ -1,0 +1,137 @@
+"""The record of an op, the levels, and the one dispatch: there is no mode and no op in this file.
+
+Read this first. An `Op` says what is true of a function; a `Tracer` is a value that stands for a number
+inside a transform; a `Level` is one call of a transform. `bind` hands an op to the tracer of the highest
+level among its arguments, whose mode decides what to make of the record.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from dualdiff.errors import EscapedTensor
+
+new_level = itertools.count(1).__next__  # never reset: no transform call can meet another one's number
+
+
+class Level:
+    """One call of a transform: its number orders nesting, and it knows whether it is still running.
+
+    `tick` numbers the nodes of a reverse tape downwards, so that the newest node is the smallest number.
+    Closing a level replaces `tick` by a function that raises: the hot path of reverse mode notices an
+    escaped tensor without testing for it.
+    """
+
+    __slots__ = ("number", "closed", "tick", "transform", "function", "code")
+
+    def __init__(self, transform: str, f: Callable | None = None):
+        self.number = new_level()
+        self.closed = False
+        self.tick = itertools.count(0, -1).__next__
+        self.transform = transform
+        self.function = getattr(f, "__name__", type(f).__name__)
+        self.code = getattr(f, "__code__", None)  # names the user's line without keeping f alive
+
+    def close(self) -> None:
+        self.closed = True
+        self.tick = self.escaped
+
+    def escaped(self) -> int:
+        """Raise the error that names where the tensors of this level were made."""
+        where = ""
+        if self.code is not None:
+            where = f" at {self.code.co_filename.rpartition('/')[2]}:{self.code.co_firstlineno}"
+        raise EscapedTensor(
+            f"this tensor was made inside {self.transform}({self.function}){where}, which has returned.",
+            "Return it from the function (has_aux=True carries extra results out), "
+            "or store stop_gradient(x).",
+        )
+
+
+class Tracer:
+    """A value inside a transform; `level` says which call made it. Operators live in tensor.py."""
+
+    __slots__ = ()
+    level: Level
+
+    @classmethod
+    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+        """What this mode makes of `op`; `level` is the highest among the arguments."""
+        raise NotImplementedError
+
+
+class Op:
+    """What is true of one function, declared once (see declare.py) and read by every mode.
+
+    Positional arguments of an op are arrays, keyword arguments are static parameters.
+
+    name          unique, as it appears in errors and tables
+    kind          "elementwise", "linear", "multilinear", "general" or "constant"
+    evaluate      the function on plain arrays
+    partials      elementwise: per argument, None (no derivative), a number, or f(y, *xs)
+    reads         elementwise: per argument, which of (y, *xs) its partial reads
+    linear        positions in which the op is jointly linear; the other arguments are data
+    transpose     linear: (y_bar, *xs) -> cotangents of the linear arguments; xs carry shapes only
+    transposes    multilinear: per argument (y_bar, *xs) -> x_bar, or None where the op is not linear
+    differential  general: (y, *xs, *dxs) -> dy, linear in the dxs
+    pullback      general, optional: (y_bar, y, *xs) -> x_bars, where measured to pay
+    out           avals of the arguments -> aval of the result
+    batch         optional batching rule: (mapped, values, params) -> values with the batch axis first
+    core          acts on that many trailing axes; leading axes broadcast
+    shifts        names of parameters that hold non-negative axis numbers
+    multiple      whether evaluate returns a tuple
+    domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
+    complex       elementwise: whether it accepts complex arguments
+    doc, source   the mathematics and where it comes from
+    """
+
+    __slots__ = (
+        "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes", "differential",
+        "pullback", "out", "batch", "core", "shifts", "multiple", "domain", "doc", "source", "arity", "complex",
+    )  # fmt: skip
+
+    def __init__(self, **facts: Any):
+        for name in self.__slots__:
+            setattr(self, name, facts.get(name))
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        return bind(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}: {self.kind}>"
+
+
+def bind(op: Op, args: tuple, params: dict) -> Any:
+    """Apply `op`: the argument with the highest level acts, and with no tracer NumPy does."""
+    top = None
+    for x in args:
+        if isinstance(x, Tracer) and (top is None or x.level.number > top.level.number):
+            top = x
+    if top is None:
+        return op.evaluate(*args, **params)
+    level = top.level
+    if level.closed:
+        level.escaped()
+    return type(top).interpret(op, level, args, params)
+
+
+OPS: dict[str, Op] = {}
+FUNCTIONS: dict[Callable, Callable] = {}  # NumPy's function -> ours with the same signature
+_listeners: list[Callable[[Op], None]] = []
+
+
+def register(op: Op) -> Op:
+    """Enter a declared op in the registry and tell every mode about it."""
+    OPS[op.name] = op
+    for listener in _listeners:
+        listener(op)
+    return op
+
+
+def on_register(listener: Callable[[Op], None]) -> None:
+    """Call `listener` with every op, those declared so far and those to come."""
+    _listeners.append(listener)
+    for op in OPS.values():
+        listener(op)

@@ -1,0 +1,187 @@
+"""How an op is declared: a row for an elementwise op, a class body used as a namespace for every other.
+
+A declaration is checked where it stands: what is missing or contradicts the kind is named. Everything else
+about the op (dispatch, modes, tests, tables) follows from the record that `register` enters.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.core import FUNCTIONS, Op, register
+from dualdiff.domains import Domain, reals
+from dualdiff.errors import DeclarationError, NoDerivative
+
+
+def elementwise(
+    evaluate: Callable,
+    *partials: Any,
+    on: Domain | tuple[Domain, ...] = reals,
+    complex: bool = False,
+    name: str | None = None,
+    doc: str = "",
+    source: str = "",
+    kink: str = "",
+) -> Op:
+    """Declare an elementwise op in one row: the function, then dy/dx_i for each argument.
+
+    A partial is None (the derivative is structurally zero), a number, or a function of (y, *xs), the output
+    and the inputs. A parameter whose name starts with an underscore is not read, and what no partial reads is
+    not kept for the reverse sweep. For a function with real values of complex arguments the partial d is
+    the number with dy = Re(d dx).
+
+    `on` says where the op is smooth (one domain, or one per argument), `complex` whether it accepts complex
+    arguments, `kink` which derivative it takes where there is none.
+    """
+    name = name or evaluate.__name__
+    arity = getattr(evaluate, "nin", len(partials))
+    if len(partials) != arity:
+        raise DeclarationError(
+            f"op {name!r} takes {arity} arguments but states {len(partials)} partials.",
+            "Give one partial per argument; None where there is no derivative.",
+        )
+    on = on if isinstance(on, tuple) else (on,) * arity
+    if len(on) != arity:
+        raise DeclarationError(f"op {name!r} takes {arity} arguments but states {len(on)} domains.")
+    record = register(
+        Op(
+            name=name,
+            kind="constant" if all(d is None for d in partials) else "elementwise",
+            evaluate=evaluate,
+            partials=tuple(_name_partial(name, d, i, arity) for i, d in enumerate(partials)),
+            reads=tuple(_reads(d) for d in partials),
+            out=functools.partial(_elementwise_out, evaluate),
+            core=0,
+            domain=on,
+            complex=complex,
+            doc=" ".join(filter(None, (doc, kink))),
+            source=source,
+            arity=arity,
+        )
+    )
+    if getattr(evaluate, "__module__", "").partition(".")[0] == "numpy" or isinstance(evaluate, np.ufunc):
+        FUNCTIONS[evaluate] = record
+    return record
+
+
+def _reads(partial: Any) -> tuple[int, ...]:
+    if not callable(partial):
+        return ()
+    names = inspect.signature(partial).parameters
+    return tuple(i for i, name in enumerate(names) if not name.startswith("_"))
+
+
+def _name_partial(op: str, partial: Any, i: int, arity: int) -> Any:
+    """Check one partial and give a lambda the name that a traceback should show, like `divide.d_1`."""
+    if partial is None or isinstance(partial, numbers.Number):
+        return partial
+    if not callable(partial):
+        raise DeclarationError(
+            f"partial {i} of op {op!r} is {partial!r}.", "Give None, a number or a function."
+        )
+    if len(inspect.signature(partial).parameters) != arity + 1:
+        raise DeclarationError(
+            f"partial {i} of op {op!r} does not take (output, {arity} inputs).",
+            "A partial is a function of the output and every input; start an unread name with _.",
+        )
+    if partial.__name__ == "<lambda>":
+        partial.__code__ = partial.__code__.replace(co_name=f"{op}.d_{i}")
+        partial.__name__ = f"{op}.d_{i}"
+    return partial
+
+
+@functools.lru_cache(1024)
+def _elementwise_dtype(evaluate: Callable, dtypes: tuple) -> np.dtype:
+    ones = [d(1) if isinstance(d, type) else np.ones((), d) for d in dtypes]
+    with np.errstate(all="ignore"):
+        return np.asarray(evaluate(*ones)).dtype
+
+
+def _elementwise_out(evaluate: Callable, *xs: Any) -> Aval:
+    shape = np.broadcast_shapes(*(getattr(x, "shape", ()) for x in xs))
+    return Aval(shape, _elementwise_dtype(evaluate, tuple(getattr(x, "dtype", type(x)) for x in xs)))
+
+
+_OPTIONAL = ("out", "batch", "core", "shifts", "pullback", "domain", "source", "linear")
+_ACCEPTED = {"evaluate", "transpose", "transposes", "differential", "constant", "multiple", *_OPTIONAL}
+
+
+def op(namespace: type) -> Op:
+    """Declare an op from a class body: `evaluate` and the one fact that its kind needs.
+
+    evaluate(*arrays, **params)          the function; positional arguments are arrays, keyword-only are static
+    transpose(y_bar, *xs, **params)      linear: the cotangents of the linear arguments (a tuple if several);
+                                         `linear` names their positions when other arguments are data
+    transposes                           multilinear: one function (y_bar, *xs) -> x_bar per argument
+    differential(y, *xs, *dxs, **params) general: dy, linear in the dxs; transposes may stand beside it for
+                                         arguments in which the op is linear, pullback where it pays
+    constant = True                      integer and boolean results: no derivative
+    out(*xs, **params)                   the aval of the result; needed where a differential applies the op
+    core, shifts, batch                  how it batches: acts on the last `core` axes; or `shifts` names axis
+                                         parameters; or batch(size, mapped, values, params)
+    domain(rng, dtype)                   yields (args, params) at points where it is smooth
+    """
+    facts = {k: v for k, v in vars(namespace).items() if not k.startswith("__")}
+    name = facts.pop("name", namespace.__name__.rstrip("_"))
+    unknown = set(facts) - _ACCEPTED
+    if unknown:
+        raise DeclarationError(f"op {name!r} states {', '.join(sorted(unknown))}, which no op has.")
+    missing = [fact for fact in ("evaluate", "domain") if fact not in facts]
+    kind = _kind(facts)
+    if kind is None:
+        missing.append("transpose, transposes, differential or constant = True")
+    if missing:
+        raise DeclarationError(
+            f"op {name!r} lacks {', '.join(missing)}.", "See how-to/add-an-op for what each kind states."
+        )
+    parameters = inspect.signature(facts["evaluate"]).parameters.values()
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    arity = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    transposes = facts.get("transposes")
+    if isinstance(transposes, tuple) and len(transposes) != arity:
+        raise DeclarationError(
+            f"op {name!r} takes {arity} arguments but states {len(transposes)} transposes."
+        )
+    if kind == "linear" and arity is not None:
+        facts.setdefault("linear", tuple(range(arity)))
+    facts.pop("constant", None)
+    return register(
+        Op(name=name, kind=kind, arity=arity, doc=inspect.cleandoc(namespace.__doc__ or ""), **facts)
+    )
+
+
+def _kind(facts: dict) -> str | None:
+    if facts.get("constant"):
+        return "constant"
+    for fact, kind in (("differential", "general"), ("transpose", "linear"), ("transposes", "multilinear")):
+        if fact in facts:
+            return kind
+    return None
+
+
+def numpy_function(*functions: Callable) -> Callable:
+    """Let the decorated function, which has NumPy's signature, answer for NumPy's `functions` on tensors."""
+
+    def decorate(ours: Callable) -> Callable:
+        for function in functions:
+            FUNCTIONS[function] = ours
+        return ours
+
+    return decorate
+
+
+def refuse(function: str, **keywords: Any) -> None:
+    """Raise NoDerivative for every keyword that was given: none is ever ignored."""
+    for keyword, value in keywords.items():
+        if value is not None and value is not np._NoValue:
+            raise NoDerivative(
+                f"{function} on a tensor does not support {keyword}= (got {type(value).__name__}).",
+                f"Leave out {keyword}=, or apply the function to stop_gradient(x).",
+            )

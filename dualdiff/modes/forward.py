@@ -1,0 +1,243 @@
+"""Forward mode: a dual tensor carries a primal and its tangent, and every op pushes the tangent forward.
+
+`push` is the JVP of each kind; reverse mode uses it as well, to sweep a tape forwards (linearize).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import Level, Op, bind, on_register
+from dualdiff.domains import reals
+from dualdiff.modes.zero import Zero
+from dualdiff.tensor import PLAIN, Tensor, install
+
+
+class DualTensor(Tensor):
+    """A value and its tangent, of one shape and dtype. A value without a tangent is never wrapped."""
+
+    __slots__ = ("level", "primal", "tangent")
+    entries: dict = {}
+
+    def __init__(self, level: Level, primal: Any, tangent: Any):
+        self.level = level
+        self.primal = primal
+        self.tangent = tangent
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.primal.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.primal.dtype
+
+    def concrete(self) -> Any:
+        if self.level.closed:
+            self.level.escaped()
+        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
+
+    def __repr__(self) -> str:
+        return f"DualTensor({self.primal!r}, tangent={self.tangent!r})"
+
+    @classmethod
+    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+        primals, tangents = [], []
+        for x in args:
+            mine = type(x) is DualTensor and x.level is level
+            primals.append(x.primal if mine else x)
+            tangents.append(x.tangent if mine else None)
+        y = op(*primals, **params)
+        if op.kind == "constant":
+            return y
+        with np.errstate(all="ignore"):  # a derivative warns of nothing that the function does not
+            y_dot = PUSH[op.kind](op, y, primals, tangents, params)
+        if op.multiple:
+            return tuple(dual(level, *pair) for pair in zip(y, y_dot, strict=True))
+        return dual(level, y, y_dot)
+
+
+def dual(level: Level, y: Any, y_dot: Any) -> Any:
+    """y with its tangent, or y alone where nothing flows."""
+    if y_dot is None or type(y_dot) is Zero or y.dtype.kind not in "fc":
+        return y
+    if y_dot.shape != y.shape or y_dot.dtype is not y.dtype:
+        y_dot = fit_tangent(y_dot, y)
+    return DualTensor(level, y, y_dot)
+
+
+def fit_tangent(y_dot: Any, y: Any) -> Any:
+    """The tangent in y's shape and dtype: broadcast, and the real part where y is real."""
+    if y_dot.dtype != y.dtype:
+        if y_dot.dtype.kind == "c" and y.dtype.kind != "c":
+            y_dot = np.real(y_dot)
+        if y_dot.dtype != y.dtype:
+            y_dot = y_dot.astype(y.dtype)
+    return y_dot if y_dot.shape == y.shape else np.broadcast_to(y_dot, y.shape)
+
+
+# ------------------------------------------------------------------------------ the JVP of each kind
+def push_elementwise(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
+    """sum_i d_i x_dot_i"""
+    total = None
+    for d, x_dot in zip(op.partials, x_dots, strict=True):
+        if d is None or x_dot is None:
+            continue
+        if callable(d):
+            term = x_dot * d(y, *xs)
+        else:
+            term = x_dot if d == 1 else x_dot * d
+        total = term if total is None else total + term
+    return total
+
+
+def push_linear(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
+    """op(x_dots), with the data arguments as they are"""
+    positions = range(len(xs)) if op.linear is None else op.linear
+    if all(x_dots[i] is None for i in positions):
+        return None
+    dots = list(xs)
+    for i in positions:
+        dots[i] = Zero.like(xs[i]).materialise() if x_dots[i] is None else x_dots[i]
+    return op(*dots, **params)
+
+
+def push_multilinear(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
+    """sum_i op(.., x_dot_i, ..)"""
+    total = None
+    for i, x_dot in enumerate(x_dots):
+        if x_dot is not None:
+            term = op(*xs[:i], x_dot, *xs[i + 1 :], **params)
+            total = term if total is None else total + term
+    return total
+
+
+def push_general(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
+    """the differential itself"""
+    dots = (Zero.like(x) if x_dot is None else x_dot for x, x_dot in zip(xs, x_dots, strict=True))
+    return op.differential(y, *xs, *dots, **params)
+
+
+PUSH: dict[str, Callable] = {
+    "elementwise": push_elementwise,
+    "linear": push_linear,
+    "multilinear": push_multilinear,
+    "general": push_general,
+}
+
+
+# ------------------------------------------------------------------------------ fast entries
+# One closure per op: operator -> entry -> NumPy -> one slotted object. Anything unusual (another level, an
+# operand of another type) goes to `bind`. Rows that are smooth everywhere raise no new warnings and skip the
+# errstate, which costs as much as an op.
+def entry(op: Op, f: Callable) -> Callable:
+    if op.kind == "constant":
+        return constant_unary(op, f) if op.arity == 1 else constant_binary(op, f)
+    return unary(op, f) if op.arity == 1 else binary(op, f)
+
+
+def multiplier(op: Op, i: int) -> Callable:
+    """(x_dot, y, *xs) -> the term d_i x_dot, for the partial as it was declared."""
+    d = op.partials[i]
+    if d is None:
+        return lambda x_dot, *_: None
+    if not callable(d):
+        return (lambda x_dot, *_: x_dot) if d == 1 else (lambda x_dot, *_: x_dot * d)
+    if op.arity == 1:
+        term = lambda x_dot, y, x: x_dot * d(y, x)  # noqa: E731
+    else:
+        term = lambda x_dot, z, x, y: x_dot * d(z, x, y)  # noqa: E731
+    if all(domain is reals for domain in op.domain):
+        return term
+
+    def quiet(x_dot, *args):
+        with np.errstate(all="ignore"):
+            return term(x_dot, *args)
+
+    return quiet
+
+
+def unary(op: Op, f: Callable) -> Callable:
+    term = multiplier(op, 0)
+
+    def call(x):
+        level = x.level
+        if level.closed:
+            level.escaped()
+        primal = x.primal
+        y = f(primal)
+        y_dot = term(x.tangent, y, primal)
+        if y_dot.dtype is not y.dtype:
+            y_dot = fit_tangent(y_dot, y)
+        return DualTensor(level, y, y_dot)
+
+    return call
+
+
+def binary(op: Op, f: Callable) -> Callable:
+    left, right = multiplier(op, 0), multiplier(op, 1)
+
+    def call(x, y):
+        if type(x) is DualTensor:
+            level = x.level
+            if type(y) is DualTensor and y.level is level:
+                x_dot, y_dot, x, y = x.tangent, y.tangent, x.primal, y.primal
+                z = f(x, y)
+                z_dot, other = left(x_dot, z, x, y), right(y_dot, z, x, y)
+                if z_dot is None:
+                    z_dot = other
+                elif other is not None:
+                    z_dot = z_dot + other
+            elif type(y) in PLAIN:
+                x_dot, x = x.tangent, x.primal
+                z = f(x, y)
+                z_dot = left(x_dot, z, x, y)
+            else:
+                return bind(op, (x, y), {})
+        elif type(y) is DualTensor and type(x) in PLAIN:
+            level = y.level
+            y_dot, y = y.tangent, y.primal
+            z = f(x, y)
+            z_dot = right(y_dot, z, x, y)
+        else:
+            return bind(op, (x, y), {})
+        if level.closed:
+            level.escaped()
+        if z_dot is None:
+            return z
+        if z_dot.shape != z.shape or z_dot.dtype is not z.dtype:
+            z_dot = fit_tangent(z_dot, z)
+        return DualTensor(level, z, z_dot)
+
+    return call
+
+
+def constant_unary(op: Op, f: Callable) -> Callable:
+    def call(x):
+        if x.level.closed:
+            x.level.escaped()
+        return f(x.primal)
+
+    return call
+
+
+def constant_binary(op: Op, f: Callable) -> Callable:
+    def call(x, y):
+        if type(x) is DualTensor and type(y) in PLAIN:
+            if x.level.closed:
+                x.level.escaped()
+            return f(x.primal, y)
+        return bind(op, (x, y), {})
+
+    return call
+
+
+def _install(op: Op) -> None:
+    if op.partials is not None and op.arity <= 2:
+        install(DualTensor, op, entry)
+
+
+on_register(_install)

@@ -1,0 +1,510 @@
+"""Reverse mode: a tape tensor remembers how it was made, and a sweep pulls cotangents back to the leaves.
+
+A node is a tuple; the graph of nodes with falling ids *is* the tape. `sweep` visits the newest node first, from
+a heap of those that hold a cotangent, so it needs no recursion and no list of everything recorded: what does not
+reach the output was never kept, and a node swept is a node freed. `Tape` replays the same nodes forwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval, aval_of
+from dualdiff.core import Level, Op, bind, on_register
+from dualdiff.errors import NoDerivative, ShapeError
+from dualdiff.modes.forward import PUSH, constant_unary, fit_tangent, push_elementwise
+from dualdiff.modes.zero import Zero
+from dualdiff.tensor import PLAIN, Tensor, install
+
+# A node: (id, shape, dtype, rule, parents, y, xs, params). The ids of one level fall with time. The last three
+# places are residuals, which hold only what the rule reads. A leaf has rule None.
+Node = tuple
+
+
+class Rule:
+    """What a sweep does at a node: `pull` cotangents to the parents, or `push` their tangents to y."""
+
+    __slots__ = ("pull", "push")
+
+    def __init__(self, pull: Callable, push: Callable):
+        self.pull = pull  # (y_bar, y, xs, params) -> one cotangent per parent, or None
+        self.push = push  # (x_dots, y, xs, params) -> y_dot
+
+
+class TapeTensor(Tensor):
+    """A value and the node that made it."""
+
+    __slots__ = ("level", "primal", "node", "__weakref__")
+    entries: dict = {}
+
+    def __init__(self, level: Level, primal: Any, node: Node):
+        self.level = level
+        self.primal = primal
+        self.node = node
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.node[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.node[2]
+
+    def concrete(self) -> Any:
+        if self.level.closed:
+            self.level.escaped()
+        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
+
+    def __repr__(self) -> str:
+        return f"TapeTensor({self.primal!r})"
+
+    @classmethod
+    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+        xs, parents, active = [], [], []
+        for i, x in enumerate(args):
+            if type(x) is TapeTensor and x.level is level:
+                active.append(i)
+                parents.append(x.node)
+                x = x.primal
+            xs.append(x)
+        y = op(*xs, **params)
+        if op.kind == "constant":
+            return y
+        recorder = recorder_of(op, tuple(active))
+        if recorder is None:
+            return y
+        rule, keep = recorder
+        parents = tuple(parents)
+        if op.multiple:
+            node = (level.tick(), None, None, rule, parents, y, tuple(xs), params)
+            return tuple(_output(level, node, k, part) for k, part in enumerate(y))
+        if y.dtype.kind not in "fc":
+            return y
+        kept_y, kept_xs = keep(y, xs)
+        node = (level.tick(), y.shape, y.dtype, rule, parents, kept_y, kept_xs, params)
+        return TapeTensor(level, y, node)
+
+
+def leaf(level: Level, x: Any) -> TapeTensor:
+    """x as an input of the tape."""
+    return TapeTensor(level, x, (level.tick(), x.shape, x.dtype, None, (), None, None, None))
+
+
+# ------------------------------------------------------------------------------ ops with several outputs
+# Each output is a node of its own whose parent is the op's node; cotangents meet there in a Slots.
+class Slots(dict):
+    """Cotangents of some outputs of one op, by position."""
+
+    shape = dtype = None
+
+    def __add__(self, other: Slots) -> Slots:
+        return Slots({**self, **other})
+
+
+def _output(level: Level, node: Node, k: int, y: Any) -> Any:
+    if y.dtype.kind not in "fc":
+        return y
+    return TapeTensor(level, y, (level.tick(), y.shape, y.dtype, SELECT, (node,), None, None, k))
+
+
+SELECT = Rule(lambda y_bar, y, xs, k: (Slots({k: y_bar}),), lambda x_dots, y, xs, k: x_dots[0][k])
+
+
+# ------------------------------------------------------------------------------ the VJP of each kind
+def pull_elementwise(op: Op, active: tuple[int, ...]) -> Callable:
+    """conj(d_i) y_bar"""
+
+    def pull(y_bar, y, xs, params):
+        return [scale(y_bar, op.partials[i], y, *xs) for i in active]
+
+    return pull
+
+
+def scale(y_bar: Any, d: Any, *values: Any) -> Any:
+    """conj(d) y_bar for a partial as it was declared."""
+    if callable(d):
+        x_bar = y_bar * d(*values)
+        return y_bar * np.conj(d(*values)) if x_bar.dtype.kind == "c" else x_bar
+    if d is None or d == 1:
+        return y_bar if d else None
+    return -y_bar if d == -1 else y_bar * np.conj(d)
+
+
+def pull_linear(op: Op, active: tuple[int, ...]) -> Callable:
+    """transpose(y_bar)"""
+
+    def pull(y_bar, y, xs, params):
+        bars = op.transpose(y_bar, *xs, **params)
+        if not isinstance(bars, (tuple, list)):
+            return (bars,)
+        positions = range(len(xs)) if op.linear is None else op.linear
+        return [bar for i, bar in zip(positions, bars, strict=True) if i in active]
+
+    return pull
+
+
+def pull_multilinear(op: Op, active: tuple[int, ...]) -> Callable:
+    """transposes_i(y_bar), the other arguments held fixed"""
+    transposes = [op.transposes[i] for i in active]
+    return lambda y_bar, y, xs, params: [t(y_bar, *xs, **params) for t in transposes]
+
+
+def pull_general(op: Op, active: tuple[int, ...]) -> Callable:
+    """the pullback if one is written, else the transpose of the differential"""
+
+    def pull(y_bar, y, xs, params):
+        if op.multiple:
+            y_bar = tuple(y_bar[k] if k in y_bar else Zero.like(part) for k, part in enumerate(y))
+        if op.pullback is not None:
+            bars = op.pullback(y_bar, y, *xs, **params)
+            bars = bars if isinstance(bars, tuple) else (bars,)
+            return [bars[i] for i in active]
+        known = op.transposes or (None,) * len(xs)
+        bars = {i: known[i](y_bar, *xs, **params) for i in active if known[i] is not None}
+        rest = tuple(i for i in active if i not in bars)
+        if rest:
+            bars.update(zip(rest, transpose_differential(op, rest, y_bar, y, xs, params), strict=True))
+        return [bars[i] for i in active]
+
+    return pull
+
+
+def transpose_differential(op: Op, active: tuple, y_bar: Any, y: Any, xs: Any, params: dict) -> list:
+    """Run the differential on symbolic tangents, recording its linear ops, and walk back from y_bar."""
+
+    def differential(*tangents):
+        dots = [Zero.like(x) for x in xs]
+        for i, tangent in zip(active, tangents, strict=True):
+            dots[i] = tangent
+        return op.differential(y, *xs, *dots, **params)
+
+    bars = y_bar if op.multiple else (y_bar,)
+    return transpose_linear(differential, [aval_of(xs[i]) for i in active], bars, op.name)
+
+
+def transpose_linear(f: Callable, avals: list[Aval], y_bars: Iterable, name: str) -> list:
+    """The cotangents of the arguments of a linear function, known by their avals, for those of its outputs."""
+    level = Level(f"the transpose of {name}")
+    inputs = [leaf(level, aval) for aval in avals]
+    ys = f(*inputs)
+    seeds = [
+        (y.node, y_bar)
+        for y, y_bar in zip(ys if isinstance(ys, tuple) else (ys,), y_bars, strict=True)
+        if type(y) is TapeTensor and y.level is level and type(y_bar) is not Zero
+    ]
+    level.close()
+    bars = sweep(seeds)
+    found = [bars.get(x.node[0]) for x in inputs]
+    if any(type(bar) is Aval for bar in found):
+        raise NoDerivative(
+            f"the differential of {name} is not linear in its tangents: it needs the value of one.",
+            "Every term must hold exactly one tangent, to the first power.",
+        )
+    return found
+
+
+PULL: dict[str, Callable] = {
+    "elementwise": pull_elementwise,
+    "linear": pull_linear,
+    "multilinear": pull_multilinear,
+    "general": pull_general,
+}
+
+
+# ------------------------------------------------------------------------------ what a node keeps
+@lru_cache(None)
+def recorder_of(op: Op, active: tuple[int, ...]) -> tuple[Rule, Callable] | None:
+    """The rule of `op` with these arguments on the tape, and what to keep; None if no derivative flows."""
+    if op.kind == "elementwise":
+        active_reads = [op.reads[i] for i in active if op.partials[i] is not None]
+        if all(op.partials[i] is None for i in active):
+            return None
+        reads = {position for group in active_reads for position in group}
+        keep = lambda y, xs: _keep(reads, y, xs)  # noqa: E731
+    elif op.kind == "linear":
+        keep = _keep_shapes(op)
+        if op.linear is not None and not set(op.linear) & set(active):
+            return None
+    elif op.kind == "multilinear":
+        # x_i enters the transposes of the other arguments, its own needs no more than its shape
+        def keep(y, xs):
+            alone = active[0] if len(active) == 1 else -1
+            return None, tuple(aval_of(x) if i == alone else x for i, x in enumerate(xs))
+    else:
+        keep = lambda y, xs: (y, tuple(xs))  # noqa: E731
+    push = PUSH[op.kind]
+
+    def push_forward(x_dots, y, xs, params):
+        dots = [None] * len(xs)
+        for i, x_dot in zip(active, x_dots, strict=True):
+            dots[i] = x_dot
+        return push(op, y, xs, dots, params)
+
+    return Rule(PULL[op.kind](op, active), push_forward), keep
+
+
+def _keep(reads: set[int], y: Any, xs: list) -> tuple:
+    return y if 0 in reads else None, tuple(x if i in reads else None for i, x in enumerate(xs, 1))
+
+
+def _keep_shapes(op: Op) -> Callable:
+    if op.linear is None:
+        return lambda y, xs: (None, tuple(aval_of(x) for x in xs))
+    return lambda y, xs: (None, tuple(aval_of(x) if i in op.linear else x for i, x in enumerate(xs)))
+
+
+# ------------------------------------------------------------------------------ the sweeps
+def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
+    """Pull the cotangents in `seeds` back to the leaves; returns {leaf id: cotangent}.
+
+    `seeds` is emptied, and each node is dropped after its visit: when the caller holds no other reference to
+    the graph, residuals are freed as the sweep passes.
+    """
+    pending: dict[int, list] = {}  # id -> [node, cotangent, whether the sweep owns its memory]
+    heap: list[int] = []
+    leaves = {}
+    while seeds:
+        _deliver(pending, heap, *seeds.pop())
+    with np.errstate(all="ignore"):
+        while heap:
+            node, y_bar, _ = pending.pop(heappop(heap))
+            while True:
+                ident, _, _, rule, parents, y, xs, params = node
+                if rule is None:
+                    leaves[ident] = y_bar
+                    break
+                bars = rule.pull(y_bar, y, xs, params)
+                if len(parents) == 1 and (not heap or parents[0][0] < heap[0]):
+                    # The only parent is the next to visit: no need to queue it.
+                    (node,), (y_bar,) = parents, bars
+                    if y_bar is None or type(y_bar) is Zero:
+                        break
+                    if y_bar.shape != node[1] or y_bar.dtype is not node[2]:
+                        y_bar = fit_cotangent(y_bar, node[1], node[2])
+                    continue
+                for parent, x_bar in zip(parents, bars, strict=True):
+                    if x_bar is not None and type(x_bar) is not Zero:
+                        _deliver(pending, heap, parent, x_bar)
+                break
+            node = parents = bars = y = xs = None  # free what was just visited
+    return leaves
+
+
+def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
+    """Add a cotangent to a node's, in place once the sum is the sweep's own array."""
+    if bar.shape != node[1] or bar.dtype is not node[2]:
+        bar = fit_cotangent(bar, node[1], node[2])
+    place = pending.get(node[0])
+    if place is None:
+        pending[node[0]] = [node, bar, False]
+        heappush(heap, node[0])
+    elif place[2]:
+        np.add(place[1], bar, out=place[1])
+    else:
+        place[1] = total = place[1] + bar
+        place[2] = type(total) is np.ndarray
+
+
+def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any) -> Any:
+    """The cotangent in its primal's shape and dtype: the one place where copies of a broadcast are summed and
+    the imaginary part is dropped for a real primal."""
+    if shape is None:
+        return x_bar  # the Slots of an op with several outputs
+    if x_bar.shape != shape:
+        x_bar = sum_to_shape(x_bar, shape)
+    if x_bar.dtype != dtype:
+        if x_bar.dtype.kind == "c" and dtype.kind != "c":
+            x_bar = np.real(x_bar)
+        x_bar = x_bar.astype(dtype)
+    return x_bar
+
+
+def sum_to_shape(x_bar: Any, shape: tuple[int, ...]) -> Any:
+    """Sum the leading axes, then those that were 1: the transpose of broadcasting."""
+    extra = x_bar.ndim - len(shape)
+    if extra < 0 or any(m not in (1, n) for n, m in zip(x_bar.shape[extra:], shape, strict=True)):
+        try:
+            return np.broadcast_to(x_bar, shape)
+        except ValueError:
+            raise ShapeError(
+                f"a rule returned a cotangent of shape {x_bar.shape} for an argument of shape {shape}.",
+                "A transpose or pullback returns the shape of its argument.",
+            ) from None
+    ones = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x_bar.shape[extra + i] != 1)
+    axes = (*range(extra), *ones)
+    return x_bar.sum(axis=axes).reshape(shape) if axes else np.broadcast_to(x_bar, shape)
+
+
+class Tape:
+    """The nodes between some leaves and some outputs, oldest first, to be swept both ways as often as asked."""
+
+    __slots__ = ("nodes", "roots", "leaves")
+
+    def __init__(self, leaves: list[int], roots: list[Node | None]):
+        self.leaves = leaves
+        self.roots = roots
+        reached = {root[0]: root for root in roots if root is not None}
+        todo = list(reached.values())
+        while todo:
+            for parent in todo.pop()[4]:
+                if parent[0] not in reached:
+                    reached[parent[0]] = parent
+                    todo.append(parent)
+        self.nodes = [reached[i] for i in sorted(reached, reverse=True)]
+
+    def pull(self, y_bars: Iterable) -> list:
+        """Cotangents of the leaves, None where nothing arrives."""
+        pairs = zip(self.roots, y_bars, strict=True)
+        bars = sweep([(root, y_bar) for root, y_bar in pairs if root is not None])
+        return [bars.get(ident) for ident in self.leaves]
+
+    def push(self, x_dots: Iterable) -> list:
+        """Tangents of the roots, None where nothing arrives."""
+        dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
+        with np.errstate(all="ignore"):
+            for ident, shape, dtype, rule, parents, y, xs, params in self.nodes:
+                if rule is None:
+                    continue
+                arrived = [dots.get(parent[0]) for parent in parents]
+                if all(x_dot is None for x_dot in arrived):
+                    continue
+                y_dot = rule.push(arrived, y, xs, params)
+                if y_dot is None or type(y_dot) is Zero:
+                    continue
+                if shape is not None and (y_dot.shape != shape or y_dot.dtype != dtype):
+                    y_dot = fit_tangent(y_dot, Aval(shape, dtype))
+                dots[ident] = y_dot
+        return [None if root is None else dots.get(root[0]) for root in self.roots]
+
+
+# ------------------------------------------------------------------------------ fast entries
+# As in forward mode, one closure per op and operator. The rule objects and what they keep are made once per
+# op; per call there is one ufunc, one node tuple and one slotted object. The last three places of such a node
+# are the output and the two inputs, without the tuple and dict of the general form.
+def entry(op: Op, f: Callable) -> Callable:
+    if op.kind == "constant":
+        return constant_unary(op, f) if op.arity == 1 else constant_binary(op, f)
+    return unary(op, f) if op.arity == 1 else binary(op, f)
+
+
+def unary(op: Op, f: Callable) -> Callable:
+    (d,) = op.partials
+    keep_y, keep_x = 0 in op.reads[0], 1 in op.reads[0]
+
+    def pull(y_bar, y, x, _):
+        x_bar = y_bar * d(y, x)
+        if x_bar.dtype.kind == "c":
+            x_bar = y_bar * np.conj(d(y, x))
+        return (x_bar,)
+
+    def push(x_dots, y, x, _):
+        return push_elementwise(op, y, (x,), x_dots, None)
+
+    rule = Rule(pull if callable(d) else lambda y_bar, y, x, _: (scale(y_bar, d),), push)
+
+    def call(x):
+        level, primal, parent = x.level, x.primal, x.node
+        y = f(primal)
+        y_kept, x_kept = y if keep_y else None, primal if keep_x else None
+        node = (level.tick(), parent[1], y.dtype, rule, (parent,), y_kept, x_kept, None)
+        return TapeTensor(level, y, node)
+
+    return call
+
+
+def binary(op: Op, f: Callable) -> Callable:
+    both, left, right = (binary_rule(op, active) for active in ((0, 1), (0,), (1,)))
+
+    def call(x, y):
+        if type(x) is TapeTensor:
+            level = x.level
+            if type(y) is TapeTensor and y.level is level:
+                prepared, parents, x, y = both, (x.node, y.node), x.primal, y.primal
+            elif type(y) in PLAIN:
+                prepared, parents, x = left, (x.node,), x.primal
+            else:
+                return bind(op, (x, y), {})
+        elif type(y) is TapeTensor and type(x) in PLAIN:
+            level = y.level
+            prepared, parents, y = right, (y.node,), y.primal
+        else:
+            return bind(op, (x, y), {})
+        z = f(x, y)
+        if prepared is None:
+            level.tick()
+            return z
+        rule, keep_z, keep_x, keep_y = prepared
+        z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
+        return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, rule, parents, z_kept, x_kept, y_kept))
+
+    return call
+
+
+def binary_rule(op: Op, active: tuple[int, ...]) -> tuple | None:
+    """The rule for these arguments on the tape and whether to keep the output and each input."""
+    partials = [op.partials[i] for i in active]
+    if all(d is None for d in partials):
+        return None
+    reads = {position for i in active for position in op.reads[i]}
+
+    def push(x_dots, z, x, y):
+        dots = [None, None]
+        for i, x_dot in zip(active, x_dots, strict=True):
+            dots[i] = x_dot
+        return push_elementwise(op, z, (x, y), dots, None)
+
+    if len(partials) == 2:
+        pull = pull_both(*partials)
+    elif callable(partials[0]):
+        pull = pull_one(partials[0])
+    else:
+        pull = lambda z_bar, z, x, y: (scale(z_bar, partials[0]),)  # noqa: E731
+    return Rule(pull, push), 0 in reads, 1 in reads, 2 in reads
+
+
+def pull_one(d: Callable) -> Callable:
+    def pull(z_bar, z, x, y):
+        x_bar = z_bar * d(z, x, y)
+        if x_bar.dtype.kind == "c":
+            x_bar = z_bar * np.conj(d(z, x, y))
+        return (x_bar,)
+
+    return pull
+
+
+def pull_both(first: Any, second: Any) -> Callable:
+    if (first, second) == (1, 1):
+        return lambda z_bar, z, x, y: (z_bar, z_bar)
+    if not (callable(first) and callable(second)):
+        return lambda z_bar, z, x, y: (scale(z_bar, first, z, x, y), scale(z_bar, second, z, x, y))
+
+    def pull(z_bar, z, x, y):
+        x_bar, y_bar = z_bar * first(z, x, y), z_bar * second(z, x, y)
+        if x_bar.dtype.kind == "c" or y_bar.dtype.kind == "c":
+            return z_bar * np.conj(first(z, x, y)), z_bar * np.conj(second(z, x, y))
+        return x_bar, y_bar
+
+    return pull
+
+
+def constant_binary(op: Op, f: Callable) -> Callable:
+    def call(x, y):
+        if type(x) is TapeTensor and type(y) in PLAIN:
+            x.level.tick()
+            return f(x.primal, y)
+        return bind(op, (x, y), {})
+
+    return call
+
+
+def _install(op: Op) -> None:
+    if op.partials is not None and op.arity <= 2:
+        install(TapeTensor, op, entry)
+
+
+on_register(_install)

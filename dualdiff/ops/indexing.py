@@ -1,0 +1,412 @@
+"""Indexing: reading with any key NumPy knows, and functional writing (x.at[key].set(v)).
+
+Three linear ops do all of it: `cut` for slices, `gather` for integer arrays on the leading axes with its
+adjoint `scatter_add`, and `overwrite` for assignment. A key is split once into those parts.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.core import Tracer
+from dualdiff.declare import numpy_function, op, refuse
+from dualdiff.domains import reals
+from dualdiff.errors import ControlFlowError, ConversionError
+from dualdiff.ops.elementwise import divide, maximum, minimum, multiply, power, stop_gradient
+from dualdiff.ops.structural import as_array, astype, expand_to, normal_axis, permute
+
+
+# ------------------------------------------------------------------------------ the ops
+@op
+class cut:
+    """Basic indexing: integers, slices, None and `...`, a view in NumPy; the adjoint pads with zeros."""
+
+    def evaluate(x, *, key):
+        return x[key]
+
+    def out(x, *, key):
+        view = np.broadcast_to(np.empty((), bool), x.shape)[key]
+        return Aval(view.shape, x.dtype)
+
+    def transpose(y_bar, x, *, key):
+        return spread(y_bar, key=key, shape=x.shape)
+
+    def batch(size, mapped, values, params):
+        return cut(values[0], key=(slice(None), *params["key"]))
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (4, 3), dtype),), {"key": (slice(3, 0, -2), None, 1)}
+
+
+@op
+class spread:
+    """Zeros of the given shape with x at a basic key: the adjoint of `cut`."""
+
+    def evaluate(x, *, key, shape):
+        y = np.zeros(shape, x.dtype)
+        y[key] = x
+        return y
+
+    def out(x, *, key, shape):
+        return Aval(shape, x.dtype)
+
+    def transpose(y_bar, x, *, key, shape):
+        return cut(y_bar, key=key)
+
+    def batch(size, mapped, values, params):
+        return spread(values[0], key=(slice(None), *params["key"]), shape=(size, *params["shape"]))
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (2, 1), dtype),), {"key": (slice(3, 0, -2), None, 1), "shape": (4, 3)}
+
+
+def index_shape(indices) -> tuple[int, ...]:
+    return np.broadcast_shapes(*(i.shape for i in indices))
+
+
+def batched_indices(size, mapped, values):
+    """Index arrays with the batch axis in front of all other index axes, where there is one."""
+    free = max(i.ndim - m for i, m in zip(values, mapped, strict=True))
+    return [
+        i.reshape((size,) + (1,) * (free - i.ndim + 1) + i.shape[1:]) if m else i
+        for i, m in zip(values, mapped, strict=True)
+    ], free
+
+
+@op
+class gather:
+    """x[i, j, ...] with broadcasting integer arrays on the first axes of x, which is linear in x."""
+
+    linear = (0,)
+
+    def evaluate(x, *indices):
+        return x[indices]
+
+    def out(x, *indices):
+        return Aval(index_shape(indices) + x.shape[len(indices) :], x.dtype)
+
+    def transpose(y_bar, x, *indices):
+        return scatter_add(y_bar, *indices, shape=x.shape)
+
+    def batch(size, mapped, values, params):
+        x, indices = values[0], values[1:]
+        indices, free = batched_indices(size, mapped[1:], indices)
+        if not mapped[0]:
+            return gather(x, *indices)
+        if any(mapped[1:]):
+            return gather(x, np.arange(size).reshape((size,) + (1,) * free), *indices)
+        k = len(indices)  # the indexed axes stay together behind the batch axis
+        y = gather(permute(x, axes=(*range(1, k + 1), 0, *range(k + 1, x.ndim))), *indices)
+        return permute(y, axes=(free, *range(free), *range(free + 1, y.ndim)))
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (3, 4), dtype), np.array([[0], [2]]), np.array([1, 1, -1])), {}
+        yield (reals.sample(rng, (3, 2), dtype), np.array([0, 0, 2])), {}
+
+
+@op
+class scatter_add:
+    """Zeros of the given shape, to which x is added at x[i, j, ...]; duplicates accumulate: the adjoint of gather."""
+
+    linear = (0,)
+
+    def evaluate(x, *indices, shape):
+        y = np.zeros(shape, x.dtype)
+        np.add.at(y, indices, x)
+        return y
+
+    def out(x, *indices, shape):
+        return Aval(shape, x.dtype)
+
+    def transpose(y_bar, x, *indices, shape):
+        return gather(y_bar, *indices)
+
+    def batch(size, mapped, values, params):
+        x, indices, shape = values[0], values[1:], params["shape"]
+        indices, free = batched_indices(size, mapped[1:], indices)
+        if not mapped[0]:
+            x = expand_to(x, shape=(size, *x.shape))
+        rows = np.arange(size).reshape((size,) + (1,) * free)
+        return scatter_add(x, rows, *indices, shape=(size, *shape))
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (3, 2), dtype), np.array([0, 0, 2])), {"shape": (4, 2)}
+
+
+@op
+class overwrite:
+    """x with v written at flat positions; the last writer of a position wins, as in NumPy."""
+
+    linear = (0, 1)
+
+    def evaluate(x, v, positions):
+        y = np.array(x).reshape(-1)
+        y[positions] = v
+        return y.reshape(x.shape)
+
+    def out(x, v, positions):
+        return Aval(x.shape, x.dtype)
+
+    def transpose(y_bar, x, v, positions):
+        written = mark(positions, x.size).reshape(x.shape)
+        last = last_writers(positions, x.size)
+        v_bar = np.where(last, gather(y_bar.reshape(-1), positions), 0)
+        return np.where(written, 0, y_bar), v_bar
+
+    def batch(size, mapped, values, params):
+        x, v, positions = (
+            value if m else expand_to(value, shape=(size, *value.shape))
+            for value, m in zip(values, mapped, strict=True)
+        )
+        one = x.size // max(size, 1)
+        rows = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
+        return overwrite(x, v, positions + one * rows)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (4,), dtype), reals.sample(rng, (3,), dtype), np.array([0, 0, 3])), {}
+
+
+def mark(positions, size):
+    """Booleans, True at the positions."""
+    return scatter_add(np.ones(positions.shape), positions, shape=(size,)) > 0
+
+
+def last_writers(positions, size):
+    """Whether each write is the last one to its position."""
+    order = np.arange(1.0, positions.size + 1).reshape(positions.shape)
+    written = overwrite(np.zeros(size), order, positions)
+    return gather(written, positions) == order
+
+
+# ------------------------------------------------------------------------------ keys
+def getitem(x: Any, key: Any) -> Any:
+    """x[key] for a tensor x, or for an array x and tensors of integers in the key."""
+    parts = key if isinstance(key, tuple) else (key,)
+    parts = expand_ellipsis([normal_part(part) for part in parts], x.ndim)
+    if not any(isinstance(part, (np.ndarray, Tracer)) for part in parts):
+        return cut(x, key=tuple(parts))
+    return advanced(x, parts)
+
+
+def normal_part(part: Any) -> Any:
+    """One element of a key as an int, a slice, None, Ellipsis or an integer or boolean array."""
+    if part is None or part is Ellipsis:
+        return part
+    if isinstance(part, slice):
+        ends = (part.start, part.stop, part.step)
+        return slice(*(end if end is None else operator.index(end) for end in ends))
+    if isinstance(part, (bool, np.bool_)):
+        return np.asarray(part)
+    if isinstance(part, (int, np.integer)):
+        return int(part)
+    array = as_array(part)
+    if (
+        isinstance(array, np.ndarray)
+        and array.size == 0
+        and array.dtype.kind == "f"
+        and isinstance(part, (list, tuple))
+    ):
+        array = array.astype(int)
+    if array.dtype.kind not in "biu":
+        raise IndexError("only integers, slices, None, ... and integer or boolean arrays are valid indices")
+    return array
+
+
+def expand_ellipsis(parts: list, ndim: int) -> list:
+    """The key with boolean masks as integer arrays and a slice for every axis that it leaves out."""
+    parts = [i for part in parts for i in mask_to_indices(part)]
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    if used > ndim:
+        raise IndexError(f"too many indices: the array is {ndim}-dimensional, but {used} were indexed")
+    fill = [slice(None)] * (ndim - used)
+    at = next((k for k, part in enumerate(parts) if part is Ellipsis), None)
+    if at is None:
+        return parts + fill
+    return parts[:at] + fill + parts[at + 1 :]
+
+
+def mask_to_indices(part: Any) -> tuple:
+    if not hasattr(part, "dtype") or part.dtype.kind != "b":
+        return (part,)
+    if isinstance(part, Tracer):
+        raise ControlFlowError(
+            "indexing with a batched boolean mask: the shape of the result would depend on the example.",
+            "Use np.where(mask, x, 0).",
+        )
+    return tuple(np.nonzero(part)) if part.ndim else (np.zeros(int(part), int),)
+
+
+def advanced(x: Any, parts: list) -> Any:
+    """Slices first, then the indexed axes to the front, gather, and the new axes to NumPy's place."""
+    arrays = [k for k, p in enumerate(parts) if isinstance(p, (np.ndarray, Tracer, int))]
+    basic = tuple(slice(None) if k in arrays else p for k, p in enumerate(parts))
+    x = cut(x, key=basic) if any(p != slice(None) for p in basic) else x
+    indices = [np.asarray(p) if isinstance(p, int) else p for p in (parts[k] for k in arrays)]
+    order = arrays + [k for k in range(x.ndim) if k not in arrays]
+    if order != list(range(x.ndim)):
+        x = permute(x, axes=tuple(order))
+    y = gather(x, *indices)
+    together = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
+    if not together or arrays[0] == 0:
+        return y
+    free = len(index_shape(indices))
+    axes = (*range(free, free + arrays[0]), *range(free), *range(free + arrays[0], y.ndim))
+    return permute(y, axes=axes)
+
+
+# ------------------------------------------------------------------------------ functional updates
+class At:
+    """x.at[key]: updates that return a new tensor. Duplicates: set keeps the last, the others apply each."""
+
+    __slots__ = ("x", "key")
+
+    def __init__(self, x: Any, key: Any = None):
+        self.x = x
+        self.key = key
+
+    def __getitem__(self, key: Any) -> At:
+        return At(self.x, key)
+
+    def _positions(self) -> Any:
+        return getitem(np.arange(self.x.size).reshape(self.x.shape), self.key)
+
+    def set(self, v: Any) -> Any:
+        return write(self.x, v, self._positions())
+
+    def add(self, v: Any) -> Any:
+        positions = self._positions()
+        v = fitted(v, positions, self.x)
+        return self.x + scatter_add(v, positions, shape=(self.x.size,)).reshape(self.x.shape)
+
+    def multiply(self, v: Any) -> Any:
+        return self._apply(multiply, v)
+
+    def divide(self, v: Any) -> Any:
+        return self._apply(divide, v)
+
+    def power(self, v: Any) -> Any:
+        return self._apply(power, v)
+
+    def min(self, v: Any) -> Any:
+        return self._apply(minimum, v)
+
+    def max(self, v: Any) -> Any:
+        return self._apply(maximum, v)
+
+    def _apply(self, op: Any, v: Any) -> Any:
+        # One round per repetition of a position: within a round every position is written once.
+        x, positions = self.x, self._positions()
+        v = fitted(v, positions, x)
+        if isinstance(positions, Tracer):
+            return write(x, op(gather(x.reshape(-1), positions), v), positions)
+        flat, values = positions.reshape(-1), v.reshape(-1)
+        for chosen in rounds(flat):
+            current = gather(x.reshape(-1), flat[chosen])
+            x = write(x, op(current, gather(values, chosen)), flat[chosen])
+        return x
+
+
+def rounds(positions: np.ndarray) -> list[np.ndarray]:
+    """Split writes into rounds in which every position occurs once, in the order of writing."""
+    order = np.argsort(positions, kind="stable")
+    ordered = positions[order]
+    start = np.searchsorted(ordered, ordered, side="left")
+    repetition = np.arange(positions.size) - start
+    return [np.sort(order[repetition == k]) for k in range(int(repetition.max(initial=-1)) + 1)]
+
+
+def fitted(v: Any, positions: Any, x: Any) -> Any:
+    """v as NumPy would write it: broadcast to the written elements and in the dtype of the target."""
+    v = as_array(v)
+    if v.dtype.kind == "c" and x.dtype.kind != "c":
+        raise ConversionError(
+            f"writing {v.dtype} values into a tensor of {x.dtype} would drop the imaginary part.",
+            "Write np.real(v), or make the target complex first.",
+        )
+    v = v if v.dtype == x.dtype else astype(v, x.dtype)
+    return v if v.shape == positions.shape else np.broadcast_to(v, positions.shape)
+
+
+def write(x: Any, v: Any, positions: Any) -> Any:
+    """x with v at the flat positions."""
+    return overwrite(x, fitted(v, positions, x), positions)
+
+
+# ------------------------------------------------------------------------------ selection
+@op
+class select_where:
+    """x where the condition holds, else y: each argument receives the cotangent of its own elements."""
+
+    linear = (1, 2)
+    core = 0
+
+    def evaluate(condition, x, y):
+        return np.where(condition, x, y)
+
+    def out(condition, x, y):
+        shape = np.broadcast_shapes(*(np.shape(v) for v in (condition, x, y)))
+        return Aval(shape, np.result_type(*(getattr(v, "dtype", v) for v in (x, y))))
+
+    def transpose(z_bar, condition, x, y):
+        return select_where(condition, z_bar, 0), select_where(condition, 0, z_bar)
+
+    def domain(rng, dtype):
+        x, y = reals.sample(rng, (2, 3), dtype), reals.sample(rng, (3,), dtype)
+        yield (np.array([[True], [False]]), x, y), {}
+
+
+@numpy_function(np.where)
+def where(condition, x=None, y=None, /):
+    """NumPy's where; with the condition alone, the indices of its true elements."""
+    if x is None and y is None:
+        return nonzero(condition)
+    condition = stop_gradient(as_array(condition))
+    if condition.dtype.kind != "b":
+        condition = condition != 0
+    return select_where(
+        condition, *(v if isinstance(v, (int, float, complex)) else as_array(v) for v in (x, y))
+    )
+
+
+@numpy_function(np.nonzero)
+def nonzero(x):
+    """The indices of the non-zero elements: plain integers, no derivative."""
+    x = as_array(x)
+    return np.nonzero(x.concrete() if isinstance(x, Tracer) else x)
+
+
+@numpy_function(np.take)
+def take(a, indices, axis=None, out=None, mode="raise"):
+    """Elements along an axis by integer indices; `mode` wrap or clip brings them into range first."""
+    refuse("np.take", out=out)
+    a, indices = as_array(a), as_array(indices)
+    if axis is None:
+        a, axis = a.reshape(-1), 0
+    axis = normal_axis(axis, a.ndim)
+    if mode == "wrap":
+        indices = indices % a.shape[axis]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.shape[axis] - 1)
+    return getitem(a, (slice(None),) * axis + (indices,))
+
+
+def along_axis(a, indices, axis):
+    """The key that picks `indices` along `axis` and runs over all other axes of a."""
+    if indices.ndim != a.ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    grids = [np.arange(n).reshape((1,) * k + (n,) + (1,) * (a.ndim - k - 1)) for k, n in enumerate(a.shape)]
+    grids[axis] = indices
+    return tuple(grids)
+
+
+@numpy_function(np.take_along_axis)
+def take_along_axis(arr, indices, axis=-1):
+    """Elements along an axis, by one index array per slice."""
+    arr, indices = as_array(arr), as_array(indices)
+    if axis is None:
+        return gather(arr.reshape(-1), indices)
+    return gather(arr, *along_axis(arr, indices, normal_axis(axis, arr.ndim)))

@@ -1,0 +1,118 @@
+"""NumPy's two protocols, answered from the registry: calls, reduce, accumulate, outer; and functions.
+
+What the registry does not have raises NoDerivative and names the way out; nothing is converted or ignored.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import FUNCTIONS, Op
+from dualdiff.declare import refuse
+from dualdiff.errors import ConversionError, MutationError, NoDerivative
+from dualdiff.ops.structural import as_array, astype
+
+_METHODS: dict[tuple[np.ufunc, str], Callable] = {}
+
+
+def ufunc_method(ufunc: np.ufunc, method: str) -> Callable:
+    """Let the decorated function, with the signature of `ufunc.method`, answer for it on tensors."""
+
+    def decorate(ours: Callable) -> Callable:
+        _METHODS[ufunc, method] = ours
+        return ours
+
+    return decorate
+
+
+def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
+    """Answer `ufunc.method(*inputs, **kwargs)`, some input being a tensor."""
+    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if method == "at":
+        raise MutationError(f"{name} writes in place.", "Write x = x.at[i].add(v).")
+    if "out" in kwargs:
+        _refuse_out(name, kwargs.pop("out"))
+    if method == "outer":
+        a, b = (as_array(x) for x in inputs)
+        return _apply(ufunc, name, (a.reshape(a.shape + (1,) * b.ndim), b), kwargs)
+    if method != "__call__":
+        ours = _METHODS.get((ufunc, method))
+        if ours is None:
+            raise _no_rule(name)
+        if method in ("reduce", "accumulate") and len(inputs) == 1:
+            kwargs.setdefault("axis", 0)  # the methods' default; the functions flatten instead
+        return call_with_signature(ours, name, inputs, kwargs)
+    return _apply(ufunc, name, inputs, kwargs)
+
+
+def _refuse_out(name: str, out: Any) -> None:
+    out = out[0] if isinstance(out, tuple) else out
+    if isinstance(out, np.ndarray):
+        raise ConversionError(
+            f"{name}(..., out=) would write a tensor into a plain array and drop its derivative.",
+            "Leave out= away and use the result.",
+        )
+    refuse(name, out=out)
+
+
+def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
+    ours = FUNCTIONS.get(ufunc)
+    if ours is None:
+        raise _no_rule(name)
+    dtype = kwargs.pop("dtype", None)
+    if kwargs.get("where") is True:
+        kwargs.pop("where")
+    for technical in ("casting", "order", "subok"):
+        kwargs.pop(technical, None)
+    if isinstance(ours, Op):
+        refuse(name, **kwargs)
+        kwargs = {}
+    if dtype is not None:
+        inputs = tuple(astype(as_array(x), dtype) for x in inputs)
+    return ours(*inputs, **kwargs)
+
+
+def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
+    """Answer a NumPy function, some argument holding a tensor."""
+    ours = FUNCTIONS.get(func)
+    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
+    if ours is None:
+        raise _no_rule(name)
+    return call_with_signature(ours, name, args, kwargs)
+
+
+def call_with_signature(ours: Callable, name: str, args: tuple, kwargs: dict) -> Any:
+    """Call a function of ours; a keyword that it does not have raises NoDerivative with its name."""
+    if kwargs.get("out") is not None:
+        _refuse_out(name, kwargs["out"])
+    if isinstance(ours, Op):
+        refuse(name, **kwargs)
+        return ours(*args)
+    try:
+        return ours(*args, **kwargs)
+    except TypeError as error:
+        unknown = _unknown_keywords(ours, kwargs)
+        if not unknown:
+            raise
+        raise NoDerivative(
+            f"{name} on a tensor does not support {', '.join(unknown)}=.",
+            "Leave it out, or apply the function to stop_gradient(x).",
+        ) from error
+
+
+def _unknown_keywords(ours: Callable, kwargs: dict) -> list[str]:
+    parameters = inspect.signature(ours).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return []
+    return [k for k in kwargs if k not in parameters]
+
+
+def _no_rule(name: str) -> NoDerivative:
+    return NoDerivative(
+        f"{name} has no derivative in dualdiff and is not declared constant.",
+        "Declare it in one row (how-to/add-an-op), or pass stop_gradient(x).",
+    )

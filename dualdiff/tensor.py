@@ -1,0 +1,301 @@
+"""A tracer that reads like an array: operators, NumPy's protocols, attributes, conversions.
+
+There is no mode in this file. Each mode derives its tensor from `Tensor`, says what its value is, and installs
+fast entries for the elementwise ops. Methods are the functions of ops/ under ndarray's names.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
+from dualdiff.errors import ConversionError, MutationError, NoDerivative
+from dualdiff.ops import elementwise, indexing, reductions, structural, ufuncs
+
+# Types of operand that stand for themselves: the fast entries test membership here and nothing else.
+PLAIN = frozenset(
+    [np.ndarray, float, int, complex, bool, np.float64, np.float32, np.float16, np.longdouble, np.complex128]
+    + [np.complex64, np.int64, np.int32, np.bool_]
+)
+
+# op name -> (method, reflected method, the plain operator, which beats calling the ufunc and is what
+# plain code would have run). Modes replace these methods by their fast entries.
+OPERATORS: dict[str, tuple[str, str | None, Callable]] = {
+    "add": ("__add__", "__radd__", operator.add),
+    "subtract": ("__sub__", "__rsub__", operator.sub),
+    "multiply": ("__mul__", "__rmul__", operator.mul),
+    "divide": ("__truediv__", "__rtruediv__", operator.truediv),
+    "power": ("__pow__", "__rpow__", operator.pow),
+    "floor_divide": ("__floordiv__", "__rfloordiv__", operator.floordiv),
+    "remainder": ("__mod__", "__rmod__", operator.mod),
+    "less": ("__lt__", None, operator.lt),
+    "less_equal": ("__le__", None, operator.le),
+    "equal": ("__eq__", None, operator.eq),
+    "not_equal": ("__ne__", None, operator.ne),
+    "greater": ("__gt__", None, operator.gt),
+    "greater_equal": ("__ge__", None, operator.ge),
+    "negative": ("__neg__", None, operator.neg),
+    "positive": ("__pos__", None, operator.pos),
+    "absolute": ("__abs__", None, operator.abs),
+}
+
+
+def install(cls: type, op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
+    """Give `cls` its entries for one elementwise op: for the ufunc, and for the operators if it has some."""
+    cls.entries[op.evaluate] = entry(op, op.evaluate)
+    if op.name in OPERATORS:
+        method, reflected, plain = OPERATORS[op.name]
+        direct = entry(op, plain)
+        setattr(cls, method, direct)
+        if reflected:
+            setattr(cls, reflected, lambda self, other: direct(other, self))
+
+
+class Tensor(Tracer):
+    """What the tensors of every mode have in common. `isinstance(x, np.ndarray)` is False, on purpose."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
+
+    # ---------------------------------------------------------------- what a mode supplies
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def concrete(self) -> Any:
+        """The plain value under every level, to steer control flow; batched tensors have none and raise."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- NumPy's protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if not kwargs and method == "__call__" and ufunc in self.entries:
+            return self.entries[ufunc](*inputs)
+        return ufuncs.call(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        return ufuncs.call_function(func, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise ConversionError(
+            f"a {type(self).__name__} of shape {self.shape} was about to become a plain array, "
+            "which would drop its derivative.",
+            "Build arrays of tensors with np.stack or dualdiff.numpy.array, start in-place work from "
+            "dualdiff.numpy.zeros, or pass stop_gradient(x).",
+        )
+
+    # ---------------------------------------------------------------- attributes
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def T(self) -> Any:
+        return FUNCTIONS[np.transpose](self)
+
+    @property
+    def mT(self) -> Any:
+        return FUNCTIONS[np.matrix_transpose](self)
+
+    @property
+    def real(self) -> Any:
+        return elementwise.real(self) if self.dtype.kind == "c" else self
+
+    @property
+    def imag(self) -> Any:
+        return elementwise.imag(self)
+
+    @property
+    def at(self) -> indexing.At:
+        """Functional updates: x.at[i].set(v), .add, .multiply, .divide, .power, .min, .max."""
+        return indexing.At(self)
+
+    # ---------------------------------------------------------------- methods
+    def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+        return structural.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+    def transpose(self, *axes: Any) -> Any:
+        if not axes or axes == (None,):
+            return structural.transpose(self)
+        return structural.transpose(self, axes[0] if isinstance(axes[0], (tuple, list)) else axes)
+
+    def flatten(self, order: str = "C") -> Any:
+        return structural.ravel(self, order)
+
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: Any = True
+    ):
+        return structural.astype(self, dtype)
+
+    ravel = structural.ravel
+    swapaxes = structural.swapaxes
+    squeeze = structural.squeeze
+    copy = structural.copy
+    take = indexing.take
+    nonzero = indexing.nonzero
+    sum = reductions.sum
+
+    # ---------------------------------------------------------------- operators without a fast entry
+    def __matmul__(self, other: Any) -> Any:
+        return FUNCTIONS[np.matmul](self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return FUNCTIONS[np.matmul](other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return OPS["divmod"](self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return OPS["divmod"](other, self)
+
+    def __invert__(self) -> Any:
+        return OPS["invert"](self)
+
+    def __and__(self, other: Any) -> Any:
+        return OPS["bitwise_and"](self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return OPS["bitwise_or"](self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return OPS["bitwise_xor"](self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise MutationError(
+            f"index assignment on a {type(self).__name__} of shape {self.shape}.",
+            "Write x = x.at[i].set(v), or .add(v), which return the updated tensor.",
+        )
+
+    def _in_place(self, other: Any, op: Op) -> Any:
+        # A number is immutable in NumPy as well: += makes a new one. An array would change for every name
+        # bound to it, which rebinding this one name would miss.
+        if self.ndim == 0:
+            return op(self, other)
+        raise MutationError(
+            f"in-place {op.name} on a {type(self).__name__} of shape {self.shape}.",
+            "Write x = x + v instead of x += v.",
+        )
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._in_place(other, OPS["add"])
+
+    def __isub__(self, other: Any) -> Any:
+        return self._in_place(other, OPS["subtract"])
+
+    def __imul__(self, other: Any) -> Any:
+        return self._in_place(other, OPS["multiply"])
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._in_place(other, OPS["divide"])
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._in_place(other, OPS["power"])
+
+    # ---------------------------------------------------------------- Python's view of a value
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor of shape ()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator:
+        if not self.shape:
+            raise TypeError("iteration over a tensor of shape ()")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.concrete() == value).any())
+
+    def __bool__(self) -> bool:
+        return bool(self.concrete())
+
+    def __int__(self) -> int:
+        return int(self.concrete())
+
+    def __index__(self) -> int:
+        return operator.index(self.concrete())
+
+    def __float__(self) -> float:
+        raise self._no_number("float")
+
+    def __complex__(self) -> complex:
+        raise self._no_number("complex")
+
+    def item(self, *args: Any) -> Any:
+        raise self._no_number("item")
+
+    def tolist(self) -> Any:
+        raise self._no_number("tolist")
+
+    def _no_number(self, conversion: str) -> ConversionError:
+        return ConversionError(
+            f"{conversion}() of a {type(self).__name__} would drop its derivative; math.* converts as well.",
+            "Use the np.* function on the tensor itself, or stop_gradient(x) first.",
+        )
+
+    def __format__(self, spec: str) -> str:
+        return format(self.concrete(), spec)
+
+    def __str__(self) -> str:
+        return str(self.concrete())
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return OPS["rint"](self) if not ndigits else FUNCTIONS[np.round](self, ndigits)
+
+    def __copy__(self) -> Any:
+        return FUNCTIONS[np.copy](self)
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return FUNCTIONS[np.copy](self)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            raise NoDerivative(
+                f"ndarray.{name} is not available on a {type(self).__name__}.",
+                "Apply it to stop_gradient(x).",
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise ConversionError(
+            f"a live {type(self).__name__} cannot be pickled.", "Pickle the results of the transform instead."
+        )
+
+
+def _operator(op: Op, reflected: bool) -> Callable:
+    if reflected:
+        return lambda self, other: bind(op, (other, self), {})
+    if op.arity == 1:
+        return lambda self: bind(op, (self,), {})
+    return lambda self, other: bind(op, (self, other), {})
+
+
+# Avals answer the same operators: an entry applies the plain operator to whatever a tensor holds.
+for _class in (Tensor, Aval):
+    for _name, (_method, _reflected, _) in OPERATORS.items():
+        setattr(_class, _method, _operator(OPS[_name], reflected=False))
+        if _reflected:
+            setattr(_class, _reflected, _operator(OPS[_name], reflected=True))

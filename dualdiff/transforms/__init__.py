@@ -1,0 +1,1 @@
+"""Function to function: what users call. linear.py holds what everything else is made of."""

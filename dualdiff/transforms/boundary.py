@@ -1,0 +1,164 @@
+"""What enters and leaves a transform: leaves are checked and made arrays on the way in, and given back on the
+way out as fresh arrays in the type that came in. Nothing in this file differentiates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import Level, Tracer
+from dualdiff.errors import InputTypeError, ShapeError, StructureError
+from dualdiff.tree import Tree, flatten, paths, unflatten
+
+MODES = ("auto", "forward", "reverse")
+
+
+def check_mode(mode: Any, transform: str, allowed: tuple = MODES) -> None:
+    if mode not in allowed:
+        raise InputTypeError(
+            f"{transform} was given mode={mode!r}.", f"Choose one of {', '.join(map(repr, allowed))}."
+        )
+
+
+def check_callable(f: Any, transform: str) -> None:
+    if not callable(f):
+        raise InputTypeError(
+            f"{transform} needs a function; it was given {type(f).__name__}.", f"Write {transform}(f)(x)."
+        )
+
+
+def input_leaf(x: Any, path: str, transform: str) -> Any:
+    """A differentiated leaf as a float or complex array or scalar; everything else is refused by name."""
+    kind = type(x)
+    if kind is float or kind is int:
+        return np.float64(x)
+    if kind is complex:
+        return np.complex128(x)
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or isinstance(x, (np.matrix, np.ma.MaskedArray)):
+        raise InputTypeError(
+            f"{transform} cannot differentiate with respect to {path}: it is a {kind.__name__}.",
+            "Pass float arrays, or leave the argument out of argnums.",
+        )
+    if dtype.kind not in "fc":
+        raise InputTypeError(
+            f"{transform} cannot differentiate with respect to {path}: its dtype is {dtype}.",
+            "Integers have no derivative: write x.astype(float), or leave the argument out of argnums.",
+        )
+    return x
+
+
+def input_leaves(values: tuple, transform: str, names: list[str]) -> tuple[list, list[Tree]]:
+    """The checked leaves of several arguments, and one tree each."""
+    leaves, trees = [], []
+    for value, name in zip(values, names, strict=True):
+        found, tree = flatten(value)
+        trees.append(tree)
+        for x, path in zip(found, paths(tree), strict=True):
+            leaves.append(input_leaf(x, f"{name}{path}", transform))
+    return leaves, trees
+
+
+def rebuild(trees: list[Tree], leaves: list) -> tuple:
+    """The arguments again, from all their leaves."""
+    values, start = [], 0
+    for tree in trees:
+        values.append(unflatten(tree, leaves[start : start + tree.leaves]))
+        start += tree.leaves
+    return tuple(values)
+
+
+def split_aux(result: Any, has_aux: bool, f: Callable) -> tuple[Any, Any]:
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise StructureError(
+            f"has_aux=True needs {name_of(f)} to return (output, aux); it returned {type(result).__name__}.",
+            "Return a pair, or leave has_aux away.",
+        )
+    return result
+
+
+def output_leaves(y: Any, f: Callable, transform: str) -> tuple[list, Tree]:
+    """The leaves of a result, each an array, a scalar or a live tensor."""
+    leaves, tree = flatten(y)
+    if not leaves:
+        raise StructureError(
+            f"{transform} needs {name_of(f)} to return a number or an array; it returned {y!r}.",
+            "Is a return statement missing?",
+        )
+    return [output_leaf(x, f, transform) for x in leaves], tree
+
+
+def output_leaf(x: Any, f: Callable, transform: str) -> Any:
+    if isinstance(x, Tracer):
+        if x.level.closed:
+            x.level.escaped()
+        return x
+    if isinstance(x, (bool, int, float, complex)):
+        return np.asarray(x)[()]
+    if getattr(getattr(x, "dtype", None), "kind", "O") not in "biufc":
+        raise StructureError(
+            f"{transform} needs {name_of(f)} to return numbers; it returned a {type(x).__name__}.",
+            "Return arrays, numbers or containers of them; use has_aux=True for anything else.",
+        )
+    return x
+
+
+def matching_leaves(value: Any, tree: Tree, like: list, kind: str, transform: str) -> list:
+    """Tangents or cotangents with the structure, shapes and dtypes of the leaves in `like`."""
+    leaves, found = flatten(value)
+    if found != tree:
+        raise StructureError(
+            f"{transform} was given a {kind} of structure {found!r} for a value of structure {tree!r}.",
+            f"A {kind} has the structure of the value that it belongs to.",
+        )
+    pairs = zip(leaves, like, paths(tree), strict=True)
+    return [matching_leaf(v, x, f"the {kind}{path}", transform) for v, x, path in pairs]
+
+
+def matching_leaf(v: Any, x: Any, what: str, transform: str) -> Any:
+    if not isinstance(v, Tracer):
+        v = np.asarray(v)
+    if v.shape != x.shape:
+        raise ShapeError(
+            f"{transform} was given {what} of shape {v.shape} for a value of shape {x.shape}.",
+            "Give it the shape of its value.",
+        )
+    if v.dtype.kind not in "biufc" or (v.dtype.kind == "c" and x.dtype.kind != "c"):
+        raise InputTypeError(
+            f"{transform} was given {what} of dtype {v.dtype} for a value of dtype {x.dtype}.",
+            "Give it the dtype of its value.",
+        )
+    return v if v.dtype == x.dtype or x.dtype.kind not in "fc" else v.astype(x.dtype)
+
+
+def give_back(derivative: Any, like: Any, seen: set[int]) -> Any:
+    """A derivative for the user: zeros for None, fresh memory, scalars for scalars and arrays for arrays."""
+    if derivative is None:
+        derivative = np.zeros(like.shape, like.dtype if like.dtype.kind in "fc" else float)
+    if isinstance(derivative, Tracer):
+        return derivative
+    if not isinstance(derivative, np.ndarray):  # NumPy scalars, and arrays of other libraries
+        return np.asarray(derivative) if isinstance(like, np.ndarray) else derivative
+    if derivative.base is not None or not derivative.flags.writeable or id(derivative) in seen:
+        derivative = derivative.copy()
+    seen.add(id(derivative))
+    return derivative if isinstance(like, (np.ndarray, Tracer)) or derivative.ndim else derivative[()]
+
+
+def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
+    """Each derivative for its leaf; arrays that the user gave in are never handed out again."""
+    seen = {id(x) for x in given}
+    return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
+
+
+def own(x: Any, kind: type, level: Level) -> bool:
+    """Whether x is a tensor of this very transform."""
+    return type(x) is kind and x.level is level
+
+
+def name_of(f: Any) -> str:
+    return getattr(f, "__name__", type(f).__name__)

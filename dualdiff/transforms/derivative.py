@@ -1,0 +1,434 @@
+"""grad, jacobian, hessian, hvp: the derivatives that users ask for, made of jvp and vjp.
+
+The cost rule of mode="auto" is `choose_mode`, and nothing else decides.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import Tracer
+from dualdiff.errors import InputTypeError, ScalarOutputError, StructureError
+from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.modes.reverse import sweep
+from dualdiff.transforms.boundary import (
+    MODES,
+    check_callable,
+    check_mode,
+    give_back_all,
+    input_leaves,
+    name_of,
+    rebuild,
+)
+from dualdiff.transforms.linear import (
+    chunked,
+    columns_forward,
+    jvp,
+    record_forward,
+    run_on_tape,
+    seeds,
+    spread_lanes,
+    vjp,
+)
+from dualdiff.tree import Tree, unflatten
+
+HVP_MODES = ("auto", *(f"{a}-over-{b}" for a in MODES[1:] for b in MODES[1:]))
+
+
+def choose_mode(inputs: int, outputs: int = 1) -> str:
+    """Forward mode for a single input direction, or when there are no more inputs than outputs.
+
+    A batched forward sweep costs about as much per lane as a reverse sweep costs per lane, and keeps no
+    tape; benchmarks/ measures where the two cross.
+    """
+    return "forward" if inputs <= outputs else "reverse"
+
+
+# ------------------------------------------------------------------------------ which arguments
+class Selection:
+    """The arguments of one call that are differentiated, and the function of those alone."""
+
+    def __init__(self, f: Callable, argnums: Any, args: tuple, kwargs: dict, transform: str):
+        self.f, self.args, self.kwargs, self.transform = f, args, dict(kwargs), transform
+        self.single = not isinstance(argnums, (tuple, list))
+        self.keys = [self._key(a) for a in ((argnums,) if self.single else argnums)]
+        if not self.keys:
+            raise InputTypeError(
+                f"{transform} was given no argnums.", "Give an int, a name or a tuple of them."
+            )
+        if len(set(self.keys)) < len(self.keys):
+            raise InputTypeError(
+                f"{transform} was given an argument twice: argnums={argnums!r}.", "Name each once."
+            )
+        self.names = [f"argument {k}" if isinstance(k, int) else f"argument {k!r}" for k in self.keys]
+        values = tuple(args[k] if isinstance(k, int) else kwargs[k] for k in self.keys)
+        self.leaves, self.trees = input_leaves(values, transform, self.names)
+
+    def _key(self, argnum: Any) -> int | str:
+        """A position for an int, a keyword or a position for a name."""
+        n = len(self.args)
+        if isinstance(argnum, str):
+            if argnum in self.kwargs:
+                return argnum
+            try:
+                names = list(inspect.signature(self.f).parameters)[:n]
+            except (TypeError, ValueError):
+                names = []
+            if argnum in names:
+                return names.index(argnum)
+            raise InputTypeError(
+                f"{self.transform} was asked for argument {argnum!r}; {name_of(self.f)} was called without it.",
+                "Name an argument of the call.",
+            )
+        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
+            raise InputTypeError(
+                f"{self.transform} was given argnums={argnum!r}.", "Give ints, names or a tuple."
+            )
+        if not -n <= argnum < n:
+            raise InputTypeError(
+                f"{self.transform} was asked for argument {argnum}; {name_of(self.f)} was called with {n} "
+                "positional arguments.",
+                "Count from 0, or name a keyword argument.",
+            )
+        return int(argnum) % n
+
+    def __call__(self, *values: Any) -> Any:
+        """f with the selected arguments replaced by `values`."""
+        args, kwargs = list(self.args), dict(self.kwargs)
+        for key, value in zip(self.keys, values, strict=True):
+            if isinstance(key, int):
+                args[key] = value
+            else:
+                kwargs[key] = value
+        return self.f(*args, **kwargs)
+
+    def result(self, derivatives: list) -> Any:
+        """One derivative per leaf as the user asked: alone for a single argument, else a tuple."""
+        values = rebuild(self.trees, derivatives)
+        return values[0] if self.single else values
+
+    @property
+    def size(self) -> int:
+        return sum(x.size for x in self.leaves)
+
+    @property
+    def complex(self) -> bool:
+        return any(x.dtype.kind == "c" for x in self.leaves)
+
+
+# ------------------------------------------------------------------------------ grad
+def grad(
+    f: Callable, argnums: Any = 0, *, has_aux: bool = False, holomorphic: bool = False, mode: str = "auto"
+) -> Callable:
+    """A function with f's signature that returns the gradient of the scalar function f.
+
+    Shapes      the gradient has the structure, shapes and dtypes of the argument; a tuple of them when argnums
+                is a tuple; (gradient, aux) with has_aux, where f returns (value, aux)
+    Derivative  dL/dx; for complex z = u + iv the conjugate convention dL/du + i dL/dv, so that z - t grad
+                descends. holomorphic=True: the complex derivative f'(z) of a complex-valued f.
+    Raises      ScalarOutputError, InputTypeError (integer arrays, argnums), StructureError
+
+    >>> grad(lambda x: x**3)(2.0)
+    np.float64(12.0)
+    """
+    both = value_and_grad(f, argnums, has_aux=has_aux, holomorphic=holomorphic, mode=mode)
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return gradient
+
+
+def value_and_grad(
+    f: Callable, argnums: Any = 0, *, has_aux: bool = False, holomorphic: bool = False, mode: str = "auto"
+) -> Callable:
+    """As `grad`, and returns (value, gradient), or ((value, aux), gradient) with has_aux."""
+    check_callable(f, "grad")
+    check_mode(mode, "grad")
+
+    @functools.wraps(f)
+    def both(*args: Any, **kwargs: Any) -> tuple:
+        chosen = Selection(f, argnums, args, kwargs, "grad")
+        check_holomorphic_input(chosen, holomorphic)
+        forward = (choose_mode(chosen.size) if mode == "auto" else mode) == "forward"
+        value, bars, aux = (gradient_forward if forward else gradient_reverse)(chosen, has_aux, holomorphic)
+        if holomorphic:
+            bars = [bar if bar is None else np.conj(bar) for bar in bars]
+        found = chosen.result(give_back_all(bars, chosen.leaves))
+        return ((value, aux), found) if has_aux else (value, found)
+
+    return both
+
+
+def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
+    """Value, cotangent of each leaf, aux, from one sweep that frees the tape as it goes."""
+    idents, ys, roots, tree, aux = run_on_tape(chosen, chosen.leaves, chosen.trees, has_aux, "grad")
+    check_scalar(ys, tree, chosen, holomorphic)
+    (root,) = roots
+    del roots
+    start = [] if root is None else [(root, np.ones((), ys[0].dtype)[()])]
+    del root
+    bars = sweep(start)
+    return ys[0], [bars.get(ident) for ident in idents], aux
+
+
+def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
+    """The same from one batched forward sweep."""
+    ys, pull, tree, aux = record_forward(chosen, chosen.leaves, chosen.trees, has_aux)
+    check_scalar(ys, tree, chosen, holomorphic)
+    return ys[0], pull([np.ones((), ys[0].dtype)[()]]), aux
+
+
+def check_holomorphic_input(chosen: Selection, holomorphic: bool) -> None:
+    if holomorphic and not all(x.dtype.kind == "c" for x in chosen.leaves):
+        raise InputTypeError(
+            f"{chosen.transform} with holomorphic=True needs complex arguments; it was given "
+            f"{', '.join(sorted({str(x.dtype) for x in chosen.leaves}))}.",
+            "Pass complex arrays, or leave holomorphic away.",
+        )
+
+
+def check_scalar(ys: list, tree: Tree, chosen: Selection, holomorphic: bool) -> None:
+    """One real number, or one complex number when the function is declared holomorphic."""
+    f, y = name_of(chosen.f), ys[0]
+    if tree.kind is not None:
+        raise ScalarOutputError(
+            f"grad needs a scalar output; {f} returned a {tree.kind.__name__}.",
+            "Return one number, or use jacobian or vjp; has_aux=True carries extra results.",
+        )
+    if y.shape != ():
+        raise ScalarOutputError(
+            f"grad needs a scalar output; {f} returned shape {y.shape}.",
+            "Sum it, or use jacobian (all rows), vjp (one weighted row) or vmap(grad(f)) (one per example).",
+        )
+    if y.dtype.kind not in "fc":
+        raise ScalarOutputError(
+            f"grad needs a real output; {f} returned dtype {y.dtype}.",
+            "Integers and booleans have no derivative.",
+        )
+    if holomorphic and y.dtype.kind != "c":
+        raise ScalarOutputError(
+            f"grad with holomorphic=True needs a complex output; {f} returned {y.dtype}.",
+            "Leave holomorphic away for real-valued functions.",
+        )
+    if not holomorphic and y.dtype.kind == "c":
+        raise ScalarOutputError(
+            f"grad needs a real output; {f} returned {y.dtype}.",
+            "Return np.real(...) or np.abs(...), pass holomorphic=True, or use jvp or vjp.",
+        )
+
+
+# ------------------------------------------------------------------------------ jacobian
+def jacobian(
+    f: Callable,
+    argnums: Any = 0,
+    *,
+    mode: str = "auto",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | str | None = "auto",
+) -> Callable:
+    """A function with f's signature that returns the derivative of every output by every input.
+
+    Shapes      output shape + input shape; containers give containers of blocks, outputs outside
+    Derivative  J[i, j] = dy_i / dx_j; complex arguments or values need holomorphic=True
+    Cost        seeds in one batched sweep per chunk: all inputs in forward mode, all outputs in reverse mode
+    Raises      InputTypeError, StructureError
+    """
+    both = value_and_jacobian(
+        f, argnums, mode=mode, has_aux=has_aux, holomorphic=holomorphic, chunk_size=chunk_size
+    )
+
+    @functools.wraps(f)
+    def only(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return only
+
+
+def jacfwd(f: Callable, argnums: Any = 0, **options: Any) -> Callable:
+    """`jacobian` by forward mode: one batched sweep over the inputs."""
+    return jacobian(f, argnums, mode="forward", **options)
+
+
+def jacrev(f: Callable, argnums: Any = 0, **options: Any) -> Callable:
+    """`jacobian` by reverse mode: one batched sweep over the outputs."""
+    return jacobian(f, argnums, mode="reverse", **options)
+
+
+def value_and_jacobian(
+    f: Callable,
+    argnums: Any = 0,
+    *,
+    mode: str = "auto",
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | str | None = "auto",
+) -> Callable:
+    """As `jacobian`, and returns (value, Jacobian), or ((value, aux), Jacobian) with has_aux."""
+    check_callable(f, "jacobian")
+    check_mode(mode, "jacobian")
+    chunked(1, chunk_size, 1)
+
+    @functools.wraps(f)
+    def both(*args: Any, **kwargs: Any) -> tuple:
+        chosen = Selection(f, argnums, args, kwargs, "jacobian")
+        check_holomorphic_input(chosen, holomorphic)
+        if chosen.complex and not holomorphic:
+            raise InputTypeError(
+                "jacobian of complex arguments needs holomorphic=True.",
+                "For functions that are not, use jvp or vjp.",
+            )
+        # The number of outputs is known once f has run: small inputs go forward, and otherwise the tape of
+        # one run decides.
+        if mode == "forward" or (mode == "auto" and chosen.size == 1):
+            ys, blocks, tree, aux = blocks_forward(chosen, has_aux, chunk_size)
+        else:
+            ys, blocks, tree, aux = blocks_taped(chosen, has_aux, chunk_size, mode)
+        check_jacobian_output(ys, chosen, holomorphic)
+        value = unflatten(tree, ys)
+        found = unflatten(tree, [chosen.result(row) for row in blocks])
+        return ((value, aux), found) if has_aux else (value, found)
+
+    return both
+
+
+def check_jacobian_output(ys: list, chosen: Selection, holomorphic: bool) -> None:
+    for y in ys:
+        if (y.dtype.kind == "c") != holomorphic and (y.dtype.kind == "c" or holomorphic):
+            raise InputTypeError(
+                f"jacobian with holomorphic={holomorphic} was given a function, {name_of(chosen.f)}, that returns "
+                f"{y.dtype}.",
+                "Complex outputs need holomorphic=True, real ones need it left away.",
+            )
+
+
+def blocks_forward(chosen: Selection, has_aux: bool, chunk_size: Any) -> tuple:
+    """Value leaves, a row of blocks per output leaf, tree, aux: all inputs in batched forward sweeps."""
+    ys, columns, tree, aux = columns_forward(chosen, chosen.leaves, chosen.trees, has_aux, chunk_size)
+    return ys, [column_blocks(c, y, chosen.leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
+
+
+def column_blocks(columns: Any, y: Any, leaves: list) -> list:
+    """(inputs, *y.shape) cut into one block y.shape + x.shape per input leaf."""
+    dtype = y.dtype if y.dtype.kind in "fc" else float
+    if columns is None:
+        return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
+    blocks, start = [], 0
+    for x in leaves:
+        part = np.moveaxis(columns[start : start + x.size], 0, -1)
+        blocks.append(compact(part.reshape(y.shape + x.shape)))
+        start += x.size
+    return blocks
+
+
+def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -> tuple:
+    """The same from one recorded run; "auto" turns to forward mode when the outputs outnumber the inputs."""
+    idents, ys, roots, tree, aux = run_on_tape(chosen, chosen.leaves, chosen.trees, has_aux, "jacobian")
+    outputs = sum(y.size for y in ys)
+    if mode == "auto" and choose_mode(chosen.size, outputs) == "forward":
+        return blocks_forward(chosen, has_aux, chunk_size)
+    rows = []
+    for y, root in zip(ys, roots, strict=True):
+        rows.append(row_blocks(y, root, idents, chosen.leaves, chunk_size))
+    return ys, rows, tree, aux
+
+
+def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -> list:
+    """One block y.shape + x.shape per input leaf, from batched reverse sweeps over the elements of y."""
+    dtype = y.dtype if y.dtype.kind in "fc" else float
+    if root is None:
+        return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
+    parts: list[list] = [[] for _ in leaves]
+    for start, stop in chunked(y.size, chunk_size, 16 * max(1, y.size, *(x.size for x in leaves))):
+        level = BatchLevel("jacobian", None, stop - start)
+        try:
+            (rows,) = seeds([y], start, stop, False)
+            bars = sweep([(root, BatchTensor(level, rows))])
+        finally:
+            level.close()
+        for part, ident, x in zip(parts, idents, leaves, strict=True):
+            lanes = spread_lanes(bars.get(ident), level)
+            part.append(np.zeros((stop - start, *x.shape), x.dtype) if lanes is None else lanes)
+    joined = [part[0] if len(part) == 1 else np.concatenate(part) for part in parts]
+    blocks = [np.reshape(rows, y.shape + x.shape) for rows, x in zip(joined, leaves, strict=True)]
+    return [compact(np.conj(b) if b.dtype.kind == "c" else b) for b in blocks]
+
+
+def compact(block: Any) -> Any:
+    """A block that owns its memory; a NumPy scalar stays one."""
+    if isinstance(block, Tracer) or not isinstance(block, np.ndarray):
+        return block
+    return np.ascontiguousarray(block) if block.ndim and block.flags.writeable else block.copy()[()]
+
+
+# ------------------------------------------------------------------------------ second order
+def hessian(
+    f: Callable,
+    argnums: Any = 0,
+    *,
+    mode: Any = "auto",
+    has_aux: bool = False,
+    chunk_size: int | str | None = "auto",
+) -> Callable:
+    """A function with f's signature that returns all second derivatives of the scalar function f.
+
+    Shapes      input shape + input shape; containers give containers of blocks
+    Derivative  the Jacobian of the gradient. mode is a pair, outer first, such as ("forward", "reverse"), which
+                is what "auto" takes; one word stands for both.
+    Raises      ScalarOutputError, InputTypeError
+    """
+    outer, inner = (
+        ("forward", "reverse") if mode == "auto" else (mode if isinstance(mode, tuple) else (mode, mode))
+    )
+    check_mode(outer, "hessian")
+    check_mode(inner, "hessian")
+    gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
+    return jacobian(gradient, argnums, mode=outer, has_aux=has_aux, chunk_size=chunk_size)
+
+
+def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux: bool = False) -> tuple:
+    """The gradient of the scalar function f at `primals` and the Hessian times `tangents`, without the Hessian.
+
+    Shapes      primals, tangents: tuples, one entry per argument of f; both results have their structure
+                (not wrapped in a tuple for one argument)
+    Derivative  H v with one of the mode pairs "forward-over-reverse" (which "auto" takes), "reverse-over-forward",
+                "reverse-over-reverse", "forward-over-forward"
+    Raises      ScalarOutputError, StructureError, ShapeError, InputTypeError
+    """
+    check_callable(f, "hvp")
+    check_mode(mode, "hvp", HVP_MODES)
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise StructureError("hvp takes its primals and tangents as tuples.", "Write hvp(f, (x,), (v,)).")
+    outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
+    argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
+    if outer == "forward":
+        gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
+        return jvp(gradient, primals, tangents, has_aux=has_aux)
+    if inner == "reverse":
+        g, pullback, *aux = vjp(grad(f, argnums, has_aux=has_aux), *primals, has_aux=has_aux)
+        product = pullback(tangents[0] if argnums == 0 else tuple(tangents))
+    else:
+        g, aux = None, []
+
+        def slope(*xs):
+            y, y_dot, *rest = jvp(f, xs, tangents, has_aux=has_aux)
+            return y_dot, (y, rest)
+
+        y_dot, pullback, (_, aux) = vjp(slope, *primals, has_aux=True)
+        product = pullback(np.ones_like(y_dot))
+        g = grad(f, argnums, has_aux=has_aux)(*primals)
+        g = g[0] if has_aux else g
+    product = product[0] if argnums == 0 else product
+    return (g, product, *aux)
+
+
+__all__ = ["grad", "value_and_grad", "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp"]

@@ -1,0 +1,484 @@
+"""jvp, vjp, linearize, vmap, stop_gradient: the transforms that everything else is made of."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import aval_of
+from dualdiff.core import Level, Tracer
+from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
+from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.modes.forward import DualTensor
+from dualdiff.modes.reverse import Tape, TapeTensor, leaf, sweep, transpose_linear
+from dualdiff.ops.elementwise import stop_gradient as stop_gradient_op
+from dualdiff.transforms.boundary import (
+    check_callable,
+    check_mode,
+    give_back_all,
+    input_leaves,
+    matching_leaves,
+    name_of,
+    output_leaves,
+    own,
+    rebuild,
+    split_aux,
+)
+from dualdiff.tree import Tree, flatten, map_tree, unflatten
+
+BUDGET = 256 * 2**20  # bytes of seeds and lanes that chunk_size="auto" allows
+
+
+# ------------------------------------------------------------------------------ forward: jvp
+def jvp(f: Callable, primals: Any, tangents: Any, *, has_aux: bool = False, mode: str = "auto") -> tuple:
+    """The value of f at `primals` and its derivative along `tangents`: the pushforward.
+
+    Shapes      primals: one entry per argument of f; tangents: the same structure and shapes
+    Dtypes      float or complex; integer primals are refused, Python ints are promoted to float64
+    Derivative  y_dot = J x_dot; zeros for outputs of integer dtype. mode="forward" (and "auto") runs f once
+                on dual numbers; mode="reverse" transposes the pullback.
+    Raises      StructureError, ShapeError, InputTypeError before f runs
+    """
+    check_callable(f, "jvp")
+    check_mode(mode, "jvp")
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise StructureError(
+            f"jvp takes its primals and tangents as tuples; it was given {type(primals).__name__} and "
+            f"{type(tangents).__name__}.",
+            "Write jvp(f, (x,), (x_dot,)).",
+        )
+    names = [f"argument {i}" for i in range(len(primals))]
+    leaves, trees = input_leaves(tuple(primals), "jvp", names)
+    tree = flatten(tuple(primals))[1]
+    dots = matching_leaves(tuple(tangents), tree, leaves, "tangent", "jvp")
+    push = push_reverse if mode == "reverse" else push_forward
+    ys, y_dots, y_tree, aux = push(f, leaves, trees, dots, has_aux)
+    y_dots = give_back_all(y_dots, ys, dots)
+    y, y_dot = unflatten(y_tree, ys), unflatten(y_tree, y_dots)
+    return (y, y_dot, aux) if has_aux else (y, y_dot)
+
+
+def push_forward(f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False) -> tuple:
+    """Leaves of the value and of its tangent (None for zero), their tree, and aux without tangents."""
+    level = Level("jvp", f)
+    try:
+        duals = [DualTensor(level, x, x_dot) for x, x_dot in zip(leaves, dots, strict=True)]
+        y, aux = split_aux(f(*rebuild(trees, duals)), has_aux, f)
+        outputs, tree = output_leaves(y, f, "jvp")
+    finally:
+        level.close()
+    mine = [own(y, DualTensor, level) for y in outputs]
+    ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
+    y_dots = [y.tangent if m else None for y, m in zip(outputs, mine, strict=True)]
+    return ys, y_dots, tree, map_tree(lambda x: x.primal if own(x, DualTensor, level) else x, aux)
+
+
+def push_reverse(f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False) -> tuple:
+    """The same from reverse mode alone: the pullback is linear in the cotangent, and its transpose pushes."""
+    ys, pull, tree, aux = record(f, leaves, trees, has_aux)
+    avals = [aval_of(y) for y in ys]
+    floating = [k for k, y in enumerate(ys) if y.dtype.kind in "fc"]
+
+    def pullback(*y_bars):
+        bars = [None] * len(ys)
+        for k, y_bar in zip(floating, y_bars, strict=True):
+            bars[k] = y_bar
+        return tuple(pull(bars))
+
+    found = transpose_linear(pullback, [avals[k] for k in floating], dots, name_of(f))
+    y_dots: list = [None] * len(ys)
+    for k, y_dot in zip(floating, found, strict=True):
+        y_dots[k] = y_dot
+    return ys, y_dots, tree, aux
+
+
+# ------------------------------------------------------------------------------ reverse: vjp
+def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -> tuple:
+    """The value of f and its pullback, which takes a cotangent of the value to one of each primal.
+
+    Shapes      pullback(y_bar): y_bar has the structure and shapes of the value; the result is a tuple with
+                one cotangent per primal, in its structure, shapes and dtypes
+    Derivative  x_bar = J^H y_bar under the inner product Re<a, b>; complex values follow the conjugate
+                convention. mode="reverse" (and "auto") records a tape; mode="forward" pushes the basis.
+    Raises      StructureError, ShapeError, InputTypeError
+    """
+    check_callable(f, "vjp")
+    check_mode(mode, "vjp")
+    leaves, trees = input_leaves(primals, "vjp", [f"argument {i}" for i in range(len(primals))])
+    if mode == "forward":
+        ys, pull, tree, aux = record_forward(f, leaves, trees, has_aux)
+    else:
+        ys, pull, tree, aux = record(f, leaves, trees, has_aux)
+
+    def pullback(y_bar):
+        bars = matching_leaves(y_bar, tree, ys, "cotangent", "the pullback")
+        return rebuild(trees, give_back_all(pull(bars), leaves, bars))
+
+    y = unflatten(tree, ys)
+    return (y, pullback, aux) if has_aux else (y, pullback)
+
+
+def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, transform: str) -> tuple:
+    """Run f on leaves of a tape: the ids of the leaves, value leaves and their nodes, tree, aux."""
+    level = Level(transform, f)
+    try:
+        inputs = [leaf(level, x) for x in leaves]
+        y, aux = split_aux(f(*rebuild(trees, inputs)), has_aux, f)
+        outputs, tree = output_leaves(y, f, transform)
+    finally:
+        level.close()
+    mine = [own(y, TapeTensor, level) for y in outputs]
+    ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
+    roots = [y.node if m else None for y, m in zip(outputs, mine, strict=True)]
+    aux = map_tree(lambda x: x.primal if own(x, TapeTensor, level) else x, aux)
+    return [x.node[0] for x in inputs], ys, roots, tree, aux
+
+
+def record(f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False) -> tuple:
+    """Value leaves, a reusable pull from cotangent leaves to leaf cotangents (None for zero), tree, aux."""
+    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, "vjp")
+
+    def pull(y_bars: Iterable) -> list:
+        pairs = zip(roots, y_bars, strict=True)
+        bars = sweep([(root, y_bar) for root, y_bar in pairs if root is not None and y_bar is not None])
+        return [bars.get(ident) for ident in idents]
+
+    return ys, pull, tree, aux
+
+
+def record_forward(f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False) -> tuple:
+    """As `record`, from forward mode alone: all columns of the Jacobian in one batched sweep, then products.
+
+    A complex input has two real directions for each element, 1 and i.
+    """
+    ys, columns, tree, aux = columns_forward(f, leaves, trees, has_aux, real_directions=True)
+
+    def pull(y_bars: Iterable) -> list:
+        totals: list = [None] * len(leaves)
+        for y_bar, column in zip(y_bars, columns, strict=True):
+            if column is None or y_bar is None:
+                continue
+            axes = tuple(range(1, column.ndim))
+            products = np.real(np.sum(np.conj(column) * y_bar, axis=axes))
+            totals[0] = products if totals[0] is None else totals[0] + products
+        return [None] * len(leaves) if totals[0] is None else split_directions(totals[0], leaves)
+
+    return ys, pull, tree, aux
+
+
+def split_directions(values: Any, leaves: list) -> list:
+    """One real number per real direction, as an array for each leaf."""
+    parts, start = [], 0
+    for x in leaves:
+        part = values[start : start + x.size].reshape(x.shape)
+        start += x.size
+        if x.dtype.kind == "c":
+            part = part + 1j * values[start : start + x.size].reshape(x.shape)
+            start += x.size
+        parts.append(part.astype(x.dtype))
+    return parts
+
+
+def directions(leaves: list, real_directions: bool) -> int:
+    """How many columns the Jacobian with respect to these leaves has."""
+    return sum(x.size * (2 if real_directions and x.dtype.kind == "c" else 1) for x in leaves)
+
+
+def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
+    """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
+    arrays, offset = [], 0
+    for x in leaves:
+        rows = np.zeros((stop - start, x.size), x.dtype)
+        for unit in (1, 1j) if real_directions and x.dtype.kind == "c" else (1,):
+            low, high = max(start, offset), min(stop, offset + x.size)
+            if low < high:
+                rows[np.arange(low - start, high - start), np.arange(low - offset, high - offset)] = unit
+            offset += x.size
+        arrays.append(rows.reshape((stop - start, *x.shape)))
+    return arrays
+
+
+def columns_forward(
+    f: Callable,
+    leaves: list,
+    trees: list[Tree],
+    has_aux: bool = False,
+    chunk_size: int | str | None = "auto",
+    real_directions: bool = False,
+) -> tuple:
+    """Value leaves, for each the derivatives along all directions (leading axis), tree, aux."""
+    n = directions(leaves, real_directions)
+    chunks = chunked(n, chunk_size, 16 * max(1, sum(x.size for x in leaves)))
+    blocks: list[list] = []
+    for start, stop in chunks:
+        rows = seeds(leaves, start, stop, real_directions)
+        level = BatchLevel("jacobian", f, stop - start)
+        try:
+            dots = [BatchTensor(level, row) for row in rows]
+            ys, y_dots, tree, aux = push_forward(f, leaves, trees, dots, has_aux)
+        finally:
+            level.close()
+        blocks.append([spread_lanes(y_dot, level) for y_dot in y_dots])
+    return (
+        ys,
+        [join_blocks(parts, [b - a for a, b in chunks], y) for parts, y in zip(zip(*blocks), ys)],
+        tree,
+        aux,
+    )
+
+
+def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
+    """The values of a batched tangent with the lanes in front; None for zero."""
+    if y_dot is None:
+        return None
+    if own(y_dot, BatchTensor, level):
+        return y_dot.value
+    return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
+
+
+def join_blocks(parts: tuple, lengths: list[int], y: Any) -> Any:
+    """The chunks one after another; None if all are zero."""
+    if all(part is None for part in parts):
+        return None
+    full = [np.zeros((n, *y.shape), y.dtype) if p is None else p for p, n in zip(parts, lengths, strict=True)]
+    return full[0] if len(full) == 1 else np.concatenate(full)
+
+
+def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:
+    """The ranges of lanes swept together: balanced chunks of at most `chunk_size`, or within the budget."""
+    if chunk_size == "auto":
+        chunk_size = max(1, BUDGET // lane_bytes)
+    elif chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
+        raise InputTypeError(f"chunk_size={chunk_size!r}.", "Give 'auto', None or a positive integer.")
+    count = 1 if chunk_size is None else max(1, math.ceil(n / chunk_size))
+    size = math.ceil(n / count) if n else 0
+    return [(k * size, min(n, (k + 1) * size)) for k in range(count) if k * size < n or k == 0]
+
+
+# ------------------------------------------------------------------------------ linearize
+def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """The value of f and its derivative there as a linear map; f runs once and is not run again.
+
+    Shapes      lin(*tangents) -> the tangent of the value; lin.T(y_bar) -> a tuple of cotangents;
+                lin.to_dense() -> a matrix of lin.shape = (outputs, inputs), all leaves ravelled in order
+    Cost        one run of f; each call sweeps the recorded tape once
+    Raises      StructureError, ShapeError, InputTypeError
+    """
+    check_callable(f, "linearize")
+    leaves, trees = input_leaves(primals, "linearize", [f"argument {i}" for i in range(len(primals))])
+    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, "linearize")
+    lin = LinearMap(Tape(idents, roots), leaves, trees, flatten(primals)[1], ys, tree)
+    y = unflatten(tree, ys)
+    return (y, lin, aux) if has_aux else (y, lin)
+
+
+class LinearMap:
+    """The derivative of a function at a point: a tape that is swept forwards by a call, backwards by `.T`."""
+
+    def __init__(self, tape: Tape, leaves: list, trees: list[Tree], tree: Tree, ys: list, y_tree: Tree):
+        self._tape = tape
+        self._leaves, self._trees, self._tree = leaves, trees, tree
+        self._ys, self._y_tree = ys, y_tree
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return sum(y.size for y in self._ys), sum(x.size for x in self._leaves)
+
+    def __call__(self, *tangents: Any) -> Any:
+        """The pushforward: y_dot = J x_dot."""
+        dots = matching_leaves(tangents, self._tree, self._leaves, "tangent", "the pushforward")
+        return unflatten(self._y_tree, give_back_all(self._tape.push(dots), self._ys, dots))
+
+    def T(self, y_bar: Any) -> tuple:
+        """The pullback: x_bar = J^H y_bar, one cotangent per primal."""
+        bars = matching_leaves(y_bar, self._y_tree, self._ys, "cotangent", "the pullback")
+        return rebuild(self._trees, give_back_all(self._tape.pull(bars), self._leaves, bars))
+
+    def to_dense(self) -> np.ndarray:
+        """The matrix of the map, from one batched sweep in the direction with fewer seeds."""
+        m, n = self.shape
+        if n <= m:
+            blocks = self._lanes(self._tape.push, seeds(self._leaves, 0, n, False), n, self._ys)
+            return np.concatenate(blocks, axis=1).T if blocks else np.zeros((m, n))
+        blocks = self._lanes(self._tape.pull, seeds(self._ys, 0, m, False), m, self._leaves)
+        return np.conj(np.concatenate(blocks, axis=1)) if blocks else np.zeros((m, n))
+
+    def _lanes(self, sweep_lanes: Callable, rows: list, size: int, like: list) -> list:
+        level = BatchLevel("linearize", None, size)
+        try:
+            found = sweep_lanes([BatchTensor(level, row) for row in rows])
+        finally:
+            level.close()
+        values = [spread_lanes(v, level) for v in found]
+        dtype = [x.dtype if x.dtype.kind in "fc" else float for x in like]
+        full = [
+            np.zeros((size, x.size), d) if v is None else v
+            for v, x, d in zip(values, like, dtype, strict=True)
+        ]
+        return [
+            v.reshape(size, -1) if size else v.reshape(0, x.size) for v, x in zip(full, like, strict=True)
+        ]
+
+    def as_linear_operator(self) -> Any:
+        """The map as a scipy.sparse.linalg.LinearOperator on ravelled vectors, for SciPy's solvers."""
+        try:
+            from scipy.sparse.linalg import LinearOperator
+        except ImportError as error:
+            raise ImportError("as_linear_operator needs SciPy: pip install 'dualdiff[scipy]'") from error
+        dtype = np.result_type(*(x.dtype for x in (*self._leaves, *self._ys)))
+        return LinearOperator(self.shape, matvec=self._matvec, rmatvec=self._rmatvec, dtype=dtype)
+
+    def _matvec(self, v: np.ndarray) -> np.ndarray:
+        return ravelled(self._tape.push(unravelled(v, self._leaves)), self._ys)
+
+    def _rmatvec(self, v: np.ndarray) -> np.ndarray:
+        return ravelled(self._tape.pull(unravelled(v, self._ys)), self._leaves)
+
+
+def unravelled(v: np.ndarray, like: list) -> list:
+    v, parts, start = np.reshape(v, -1), [], 0
+    for x in like:
+        parts.append(v[start : start + x.size].reshape(x.shape).astype(x.dtype))
+        start += x.size
+    return parts
+
+
+def ravelled(parts: list, like: list) -> np.ndarray:
+    full = [np.zeros(x.shape, x.dtype) if p is None else p for p, x in zip(parts, like, strict=True)]
+    return np.concatenate([np.reshape(p, -1) for p in full])
+
+
+# ------------------------------------------------------------------------------ vmap
+def vmap(
+    f: Callable,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    *,
+    chunk_size: int | None = None,
+    fallback: str = "error",
+) -> Callable:
+    """f applied to every example at once: a function of arrays with one more axis.
+
+    Shapes      in_axes: for each argument the axis of the examples, None for an argument that all share, or a
+                container prefix of these; out_axes likewise for the result (an int, or a prefix)
+    Cost        one run of f with one NumPy call per op; chunk_size bounds how many examples run together
+    Raises      ShapeError where the axes differ in length; ControlFlowError where a batched value steers
+                Python control flow, unless fallback="loop", which then runs f example by example
+    """
+    check_callable(f, "vmap")
+    if fallback not in ("error", "loop"):
+        raise InputTypeError(f"vmap was given fallback={fallback!r}.", "Choose 'error' or 'loop'.")
+    if chunk_size is not None:
+        chunked(1, chunk_size, 1)
+
+    @functools.wraps(f)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        leaves, tree = flatten(args)
+        axes = prefix_leaves(in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args), args)
+        fronted, size = examples_in_front(leaves, axes, f)
+        ranges = chunked(size, chunk_size, 1)
+        run = functools.partial(run_batch, f, tree, fronted, axes, kwargs, fallback)
+        parts = [run(start, stop) for start, stop in ranges]
+        y_tree = parts[0][1]
+        columns = zip(*(part[0] for part in parts), strict=True)
+        ys = [column[0] if len(parts) == 1 else np.concatenate(column) for column in columns]
+        places = prefix_leaves(out_axes, unflatten(y_tree, ys))
+        moved = [place_axis(y, place, size) for y, place in zip(ys, places, strict=True)]
+        return unflatten(y_tree, moved)
+
+    return batched
+
+
+def prefix_leaves(prefix: Any, value: Any) -> list:
+    """One axis for each leaf of value, from a container prefix: an axis stands for all leaves under it."""
+    if prefix is None or isinstance(prefix, int):
+        return [prefix] * len(flatten(value)[0])
+    keys = list(prefix) if isinstance(prefix, dict) else range(len(prefix))
+    same = isinstance(value, dict) == isinstance(prefix, dict) and hasattr(value, "__len__")
+    if (
+        not same
+        or len(value) != len(prefix)
+        or any(k not in value for k in prefix if isinstance(prefix, dict))
+    ):
+        raise StructureError(
+            f"vmap axes {prefix!r} do not fit a {type(value).__name__}.",
+            "Give one axis, or a container that is a prefix of the arguments.",
+        )
+    ordered = flatten(value)[1].keys if isinstance(prefix, dict) else keys
+    return [axis for k in ordered for axis in prefix_leaves(prefix[k], value[k])]
+
+
+def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]:
+    """The leaves with their mapped axis first, and the number of examples."""
+    fronted, sizes = [], {}
+    for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
+        if axis is not None:
+            x = x if isinstance(x, Tracer) else np.asarray(x)
+            if not -x.ndim <= axis < x.ndim:
+                raise ShapeError(
+                    f"vmap({name_of(f)}) maps axis {axis} of leaf {k}, which has shape {x.shape}.",
+                    "Give in_axes=None for arguments that all examples share.",
+                )
+            sizes[x.shape[axis]] = k
+            x = np.moveaxis(x, axis, 0) if axis else x
+        fronted.append(x)
+    if len(sizes) != 1:
+        found = ", ".join(f"{n} (leaf {k})" for n, k in sizes.items()) or "none"
+        raise ShapeError(
+            f"vmap({name_of(f)}) needs one length for all mapped axes; it found {found}.", "Check in_axes."
+        )
+    return fronted, next(iter(sizes))
+
+
+def run_batch(f, tree, leaves, axes, kwargs, fallback, start, stop):
+    """The value leaves of examples start to stop, batch axis first, and their tree."""
+    level = BatchLevel("vmap", f, stop - start)
+    try:
+        inputs = [
+            x if axis is None else BatchTensor(level, x[start:stop])
+            for x, axis in zip(leaves, axes, strict=True)
+        ]
+        outputs, y_tree = output_leaves(f(*unflatten(tree, inputs), **kwargs), f, "vmap")
+    except ControlFlowError:
+        if fallback == "error" or start == stop:
+            raise
+        return run_examples(f, tree, leaves, axes, kwargs, start, stop)
+    finally:
+        level.close()
+    return [spread_lanes(y, level) for y in outputs], y_tree
+
+
+def run_examples(f, tree, leaves, axes, kwargs, start, stop):
+    """The same, example by example."""
+    rows = []
+    for i in range(start, stop):
+        inputs = [x if axis is None else x[i] for x, axis in zip(leaves, axes, strict=True)]
+        outputs, y_tree = output_leaves(f(*unflatten(tree, inputs), **kwargs), f, "vmap")
+        rows.append(outputs)
+    return [np.stack(column) for column in zip(*rows, strict=True)], y_tree
+
+
+def place_axis(y: Any, axis: int | None, size: int) -> Any:
+    if axis is None:
+        raise InputTypeError("vmap was given out_axes=None.", "Every result has a batch axis: give an int.")
+    return (
+        np.moveaxis(y, 0, axis)
+        if axis
+        else (y.copy() if isinstance(y, np.ndarray) and not y.flags.writeable else y)
+    )
+
+
+# ------------------------------------------------------------------------------ stop_gradient
+def stop_gradient(x: Any) -> Any:
+    """x, treated as a constant by every mode and level; containers keep their structure.
+
+    Outside vmap the result is a plain array, which can be converted, printed and branched on.
+    """
+    return map_tree(stop_gradient_op, x)
+
+
+__all__ = ["jvp", "vjp", "linearize", "vmap", "stop_gradient", "LinearMap"]

@@ -1,0 +1,130 @@
+"""Containers in, flat lists inside, containers out: tuples, lists, dicts, None, named tuples, dataclasses.
+
+A leaf is anything that is no container. None is an empty container: it stays None in every result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dualdiff.errors import StructureError
+
+
+class Tree(NamedTuple):
+    """The shape of a container: its type, its keys or field names, and the trees of its children."""
+
+    kind: Any  # type of the container, or None for a leaf
+    keys: tuple
+    children: tuple
+
+    @property
+    def leaves(self) -> int:
+        return 1 if self.kind is None else sum(child.leaves for child in self.children)
+
+    def __repr__(self) -> str:
+        if self.kind is None:
+            return "*"
+        name = getattr(self.kind, "__name__", str(self.kind))
+        return f"{name}({', '.join(f'{k}: {c!r}' for k, c in zip(self.keys, self.children, strict=True))})"
+
+
+LEAF = Tree(None, (), ())
+_registered: dict[type, tuple[Callable, Callable]] = {}
+
+
+def register_container(kind: type, flatten: Callable, unflatten: Callable) -> None:
+    """Let values of `kind` be containers.
+
+    flatten(value) returns (children, keys): the parts that may hold arrays, and one hashable name for each;
+    unflatten(keys, children) makes the value again.
+    """
+    _registered[kind] = (flatten, unflatten)
+
+
+def flatten(value: Any) -> tuple[list, Tree]:
+    """The leaves of a container from left to right, and its tree."""
+    leaves: list = []
+    return leaves, _walk(value, leaves)
+
+
+def _walk(value: Any, leaves: list) -> Tree:
+    parts = _parts(value)
+    if parts is None:
+        leaves.append(value)
+        return LEAF
+    keys, children = parts
+    return Tree(type(value), keys, tuple(_walk(child, leaves) for child in children))
+
+
+def _parts(value: Any) -> tuple[tuple, list] | None:
+    """The keys and children of a container; None for a leaf."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return tuple(range(len(value))), list(value)
+    if kind is dict:
+        try:
+            keys = tuple(sorted(value))
+        except TypeError:  # keys of several types have no order: take the dict's own
+            keys = tuple(value)
+        return keys, [value[k] for k in keys]
+    if value is None:
+        return (), []
+    if kind in _registered:
+        children, keys = _registered[kind][0](value)
+        return tuple(keys), list(children)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind._fields, list(value)
+    fields = getattr(kind, "__dataclass_fields__", None)
+    if fields is not None:
+        names = tuple(name for name, field in fields.items() if field.init)
+        return names, [getattr(value, name) for name in names]
+    return None
+
+
+def unflatten(tree: Tree, leaves: list) -> Any:
+    """The container with this tree and these leaves."""
+    if len(leaves) != tree.leaves:
+        raise StructureError(f"a container of {tree.leaves} leaves was given {len(leaves)}.")
+    return _build(tree, iter(leaves))
+
+
+def _build(tree: Tree, leaves: Any) -> Any:
+    kind = tree.kind
+    if kind is None:
+        return next(leaves)
+    children = [_build(child, leaves) for child in tree.children]
+    if kind is tuple or kind is list:
+        return kind(children)
+    if kind is dict:
+        return dict(zip(tree.keys, children, strict=True))
+    if kind is type(None):
+        return None
+    if kind in _registered:
+        return _registered[kind][1](tree.keys, children)
+    if issubclass(kind, tuple):
+        return kind(*children)
+    return kind(**dict(zip(tree.keys, children, strict=True)))
+
+
+def paths(tree: Tree, prefix: str = "") -> list[str]:
+    """How to reach each leaf, as Python writes it: ['a'][1].field."""
+    if tree.kind is None:
+        return [prefix]
+    attribute = tree.kind not in (tuple, list, dict) and tree.kind not in _registered
+    found = []
+    for key, child in zip(tree.keys, tree.children, strict=True):
+        found += paths(child, f"{prefix}.{key}" if attribute else f"{prefix}[{key!r}]")
+    return found
+
+
+def map_tree(f: Callable, value: Any, *others: Any) -> Any:
+    """f applied leaf by leaf to containers of one structure."""
+    leaves, tree = flatten(value)
+    columns = [leaves]
+    for other in others:
+        more, other_tree = flatten(other)
+        if other_tree != tree:
+            raise StructureError(f"containers of different structure: {tree!r} and {other_tree!r}.")
+        columns.append(more)
+    return unflatten(tree, [f(*row) for row in zip(*columns, strict=True)])
