@@ -2,6 +2,7 @@
 
 from dualdiff import errors
 from dualdiff.declare import elementwise, op
+from dualdiff.transforms.batching import vmap
 from dualdiff.transforms.derivative import (
     grad,
     hessian,
@@ -12,7 +13,7 @@ from dualdiff.transforms.derivative import (
     value_and_grad,
     value_and_jacobian,
 )
-from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp, vmap
+from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp
 from dualdiff.tree import register_container
 
 __version__ = "0.1.0"

@@ -88,9 +88,30 @@ class Op:
     """
 
     __slots__ = (
-        "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes", "differential",
-        "pullback", "out", "batch", "core", "shifts", "multiple", "domain", "doc", "source", "arity", "complex",
+        "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
+        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "domain", "doc", "source",
+        "arity", "complex",
     )  # fmt: skip
+    name: str
+    kind: str
+    evaluate: Callable
+    partials: tuple | None
+    reads: tuple[tuple[int, ...], ...]
+    linear: tuple[int, ...] | None
+    transpose: Callable
+    transposes: tuple[Callable | None, ...] | None
+    differential: Callable
+    pullback: Callable | None
+    out: Callable | None
+    batch: Callable | None
+    core: int | None
+    shifts: tuple[str, ...] | None
+    multiple: bool | None
+    domain: Any
+    doc: str
+    source: str | None
+    arity: int | None
+    complex: bool | None
 
     def __init__(self, **facts: Any):
         for name in self.__slots__:

@@ -116,7 +116,7 @@ _ACCEPTED = {"evaluate", "transpose", "transposes", "differential", "constant", 
 def op(namespace: type) -> Op:
     """Declare an op from a class body: `evaluate` and the one fact that its kind needs.
 
-    evaluate(*arrays, **params)          the function; positional arguments are arrays, keyword-only are static
+    evaluate(*arrays, **params)          the function; positional arguments are arrays, others static
     transpose(y_bar, *xs, **params)      linear: the cotangents of the linear arguments (a tuple if several);
                                          `linear` names their positions when other arguments are data
     transposes                           multilinear: one function (y_bar, *xs) -> x_bar per argument

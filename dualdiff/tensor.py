@@ -1,7 +1,7 @@
 """A tracer that reads like an array: operators, NumPy's protocols, attributes, conversions.
 
-There is no mode in this file. Each mode derives its tensor from `Tensor`, says what its value is, and installs
-fast entries for the elementwise ops. Methods are the functions of ops/ under ndarray's names.
+There is no mode in this file. Each mode derives its tensor from `Tensor`, says what its value is, and
+installs fast entries for the elementwise ops. Methods are the functions of ops/ under ndarray's names.
 """
 
 from __future__ import annotations

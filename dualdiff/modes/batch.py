@@ -1,4 +1,4 @@
-"""Batch mode: a batched tensor holds one value per example, batch axis first, and every op acts on all at once.
+"""Batch mode: a batched tensor holds one value per example, batch axis first; an op acts on all at once.
 
 Batched tangents and cotangents are how Jacobians are computed: one sweep with k seeds, not k sweeps.
 """
@@ -115,7 +115,7 @@ def one_at_a_time(op: Op, size: int, mapped: list[bool], values: list, params: d
     return np.stack(rows)[:size]
 
 
-# ------------------------------------------------------------------------------ fast entries
+# -------------------------------------------------- fast entries
 def entry(op: Op, f: Callable) -> Callable:
     return unary(op, f) if op.arity == 1 else binary(op, f)
 
@@ -140,11 +140,14 @@ def binary(op: Op, f: Callable) -> Callable:
                     return BatchTensor(level, f(x.value, y.value))
             elif type(y) in PLAIN and (type(y) is not np.ndarray or y.ndim < x.value.ndim):
                 return BatchTensor(level, f(x.value, y))
-        elif type(y) is BatchTensor and type(x) in PLAIN:
-            if type(x) is not np.ndarray or x.ndim < y.value.ndim:
-                if y.level.closed:
-                    y.level.escaped()
-                return BatchTensor(y.level, f(x, y.value))
+        elif (
+            type(y) is BatchTensor
+            and type(x) in PLAIN
+            and (type(x) is not np.ndarray or x.ndim < y.value.ndim)
+        ):
+            if y.level.closed:
+                y.level.escaped()
+            return BatchTensor(y.level, f(x, y.value))
         return bind(op, (x, y), {})
 
     return call

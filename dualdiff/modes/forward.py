@@ -79,7 +79,7 @@ def fit_tangent(y_dot: Any, y: Any) -> Any:
     return y_dot if y_dot.shape == y.shape else np.broadcast_to(y_dot, y.shape)
 
 
-# ------------------------------------------------------------------------------ the JVP of each kind
+# -------------------------------------------------- the JVP of each kind
 def push_elementwise(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
     """sum_i d_i x_dot_i"""
     total = None
@@ -129,7 +129,7 @@ PUSH: dict[str, Callable] = {
 }
 
 
-# ------------------------------------------------------------------------------ fast entries
+# -------------------------------------------------- fast entries
 # One closure per op: operator -> entry -> NumPy -> one slotted object. Anything unusual (another level, an
 # operand of another type) goes to `bind`. Rows that are smooth everywhere raise no new warnings and skip the
 # errstate, which costs as much as an op.

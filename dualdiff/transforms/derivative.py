@@ -15,7 +15,7 @@ import numpy as np
 from dualdiff.core import Tracer
 from dualdiff.errors import InputTypeError, ScalarOutputError, StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
-from dualdiff.modes.reverse import sweep
+from dualdiff.modes.tape import sweep
 from dualdiff.transforms.boundary import (
     MODES,
     check_callable,
@@ -25,16 +25,8 @@ from dualdiff.transforms.boundary import (
     name_of,
     rebuild,
 )
-from dualdiff.transforms.linear import (
-    chunked,
-    columns_forward,
-    jvp,
-    record_forward,
-    run_on_tape,
-    seeds,
-    spread_lanes,
-    vjp,
-)
+from dualdiff.transforms.lanes import chunked, seeds, spread_lanes
+from dualdiff.transforms.linear import columns_forward, jvp, record_forward, run_on_tape, vjp
 from dualdiff.tree import Tree, unflatten
 
 HVP_MODES = ("auto", *(f"{a}-over-{b}" for a in MODES[1:] for b in MODES[1:]))
@@ -49,7 +41,7 @@ def choose_mode(inputs: int, outputs: int = 1) -> str:
     return "forward" if inputs <= outputs else "reverse"
 
 
-# ------------------------------------------------------------------------------ which arguments
+# -------------------------------------------------- which arguments
 class Selection:
     """The arguments of one call that are differentiated, and the function of those alone."""
 
@@ -82,7 +74,8 @@ class Selection:
             if argnum in names:
                 return names.index(argnum)
             raise InputTypeError(
-                f"{self.transform} was asked for argument {argnum!r}; {name_of(self.f)} was called without it.",
+                f"{self.transform} was asked for argument {argnum!r}; {name_of(self.f)} has no such argument "
+                "in this call.",
                 "Name an argument of the call.",
             )
         if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
@@ -121,14 +114,14 @@ class Selection:
         return any(x.dtype.kind == "c" for x in self.leaves)
 
 
-# ------------------------------------------------------------------------------ grad
+# -------------------------------------------------- grad
 def grad(
     f: Callable, argnums: Any = 0, *, has_aux: bool = False, holomorphic: bool = False, mode: str = "auto"
 ) -> Callable:
     """A function with f's signature that returns the gradient of the scalar function f.
 
-    Shapes      the gradient has the structure, shapes and dtypes of the argument; a tuple of them when argnums
-                is a tuple; (gradient, aux) with has_aux, where f returns (value, aux)
+    Shapes      the gradient has the structure, shapes and dtypes of the argument; a tuple of them when
+                argnums is a tuple; (gradient, aux) with has_aux, where f returns (value, aux)
     Derivative  dL/dx; for complex z = u + iv the conjugate convention dL/du + i dL/dv, so that z - t grad
                 descends. holomorphic=True: the complex derivative f'(z) of a complex-valued f.
     Raises      ScalarOutputError, InputTypeError (integer arrays, argnums), StructureError
@@ -225,7 +218,7 @@ def check_scalar(ys: list, tree: Tree, chosen: Selection, holomorphic: bool) -> 
         )
 
 
-# ------------------------------------------------------------------------------ jacobian
+# -------------------------------------------------- jacobian
 def jacobian(
     f: Callable,
     argnums: Any = 0,
@@ -305,7 +298,7 @@ def check_jacobian_output(ys: list, chosen: Selection, holomorphic: bool) -> Non
     for y in ys:
         if (y.dtype.kind == "c") != holomorphic and (y.dtype.kind == "c" or holomorphic):
             raise InputTypeError(
-                f"jacobian with holomorphic={holomorphic} was given a function, {name_of(chosen.f)}, that returns "
+                f"jacobian with holomorphic={holomorphic} was given {name_of(chosen.f)}, which returns "
                 f"{y.dtype}.",
                 "Complex outputs need holomorphic=True, real ones need it left away.",
             )
@@ -370,7 +363,7 @@ def compact(block: Any) -> Any:
     return np.ascontiguousarray(block) if block.ndim and block.flags.writeable else block.copy()[()]
 
 
-# ------------------------------------------------------------------------------ second order
+# -------------------------------------------------- second order
 def hessian(
     f: Callable,
     argnums: Any = 0,
@@ -382,8 +375,8 @@ def hessian(
     """A function with f's signature that returns all second derivatives of the scalar function f.
 
     Shapes      input shape + input shape; containers give containers of blocks
-    Derivative  the Jacobian of the gradient. mode is a pair, outer first, such as ("forward", "reverse"), which
-                is what "auto" takes; one word stands for both.
+    Derivative  the Jacobian of the gradient. mode is a pair, outer first, such as ("forward", "reverse"),
+                which is what "auto" takes; one word stands for both.
     Raises      ScalarOutputError, InputTypeError
     """
     outer, inner = (
@@ -396,12 +389,12 @@ def hessian(
 
 
 def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux: bool = False) -> tuple:
-    """The gradient of the scalar function f at `primals` and the Hessian times `tangents`, without the Hessian.
+    """The gradient of the scalar f at `primals` and its Hessian times `tangents`, without the Hessian.
 
     Shapes      primals, tangents: tuples, one entry per argument of f; both results have their structure
                 (not wrapped in a tuple for one argument)
-    Derivative  H v with one of the mode pairs "forward-over-reverse" (which "auto" takes), "reverse-over-forward",
-                "reverse-over-reverse", "forward-over-forward"
+    Derivative  H v with one of the mode pairs "forward-over-reverse" (which "auto" takes),
+                "reverse-over-forward", "reverse-over-reverse", "forward-over-forward"
     Raises      ScalarOutputError, StructureError, ShapeError, InputTypeError
     """
     check_callable(f, "hvp")

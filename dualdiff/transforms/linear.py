@@ -1,20 +1,19 @@
-"""jvp, vjp, linearize, vmap, stop_gradient: the transforms that everything else is made of."""
+"""jvp, vjp, linearize, stop_gradient: the transforms that everything else is made of."""
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from dualdiff.avals import aval_of
-from dualdiff.core import Level, Tracer
-from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
+from dualdiff.core import Level
+from dualdiff.errors import StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.modes.forward import DualTensor
-from dualdiff.modes.reverse import Tape, TapeTensor, leaf, sweep, transpose_linear
+from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
+from dualdiff.modes.tape import Tape, sweep
 from dualdiff.ops.elementwise import stop_gradient as stop_gradient_op
 from dualdiff.transforms.boundary import (
     check_callable,
@@ -28,12 +27,11 @@ from dualdiff.transforms.boundary import (
     rebuild,
     split_aux,
 )
+from dualdiff.transforms.lanes import chunked, directions, join_blocks, seeds, spread_lanes
 from dualdiff.tree import Tree, flatten, map_tree, unflatten
 
-BUDGET = 256 * 2**20  # bytes of seeds and lanes that chunk_size="auto" allows
 
-
-# ------------------------------------------------------------------------------ forward: jvp
+# -------------------------------------------------- forward: jvp
 def jvp(f: Callable, primals: Any, tangents: Any, *, has_aux: bool = False, mode: str = "auto") -> tuple:
     """The value of f at `primals` and its derivative along `tangents`: the pushforward.
 
@@ -96,7 +94,7 @@ def push_reverse(f: Callable, leaves: list, trees: list[Tree], dots: list, has_a
     return ys, y_dots, tree, aux
 
 
-# ------------------------------------------------------------------------------ reverse: vjp
+# -------------------------------------------------- reverse: vjp
 def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -> tuple:
     """The value of f and its pullback, which takes a cotangent of the value to one of each primal.
 
@@ -183,25 +181,6 @@ def split_directions(values: Any, leaves: list) -> list:
     return parts
 
 
-def directions(leaves: list, real_directions: bool) -> int:
-    """How many columns the Jacobian with respect to these leaves has."""
-    return sum(x.size * (2 if real_directions and x.dtype.kind == "c" else 1) for x in leaves)
-
-
-def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
-    """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
-    arrays, offset = [], 0
-    for x in leaves:
-        rows = np.zeros((stop - start, x.size), x.dtype)
-        for unit in (1, 1j) if real_directions and x.dtype.kind == "c" else (1,):
-            low, high = max(start, offset), min(stop, offset + x.size)
-            if low < high:
-                rows[np.arange(low - start, high - start), np.arange(low - offset, high - offset)] = unit
-            offset += x.size
-        arrays.append(rows.reshape((stop - start, *x.shape)))
-    return arrays
-
-
 def columns_forward(
     f: Callable,
     leaves: list,
@@ -231,35 +210,7 @@ def columns_forward(
     )
 
 
-def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
-    """The values of a batched tangent with the lanes in front; None for zero."""
-    if y_dot is None:
-        return None
-    if own(y_dot, BatchTensor, level):
-        return y_dot.value
-    return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
-
-
-def join_blocks(parts: tuple, lengths: list[int], y: Any) -> Any:
-    """The chunks one after another; None if all are zero."""
-    if all(part is None for part in parts):
-        return None
-    full = [np.zeros((n, *y.shape), y.dtype) if p is None else p for p, n in zip(parts, lengths, strict=True)]
-    return full[0] if len(full) == 1 else np.concatenate(full)
-
-
-def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:
-    """The ranges of lanes swept together: balanced chunks of at most `chunk_size`, or within the budget."""
-    if chunk_size == "auto":
-        chunk_size = max(1, BUDGET // lane_bytes)
-    elif chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise InputTypeError(f"chunk_size={chunk_size!r}.", "Give 'auto', None or a positive integer.")
-    count = 1 if chunk_size is None else max(1, math.ceil(n / chunk_size))
-    size = math.ceil(n / count) if n else 0
-    return [(k * size, min(n, (k + 1) * size)) for k in range(count) if k * size < n or k == 0]
-
-
-# ------------------------------------------------------------------------------ linearize
+# -------------------------------------------------- linearize
 def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """The value of f and its derivative there as a linear map; f runs once and is not run again.
 
@@ -352,127 +303,7 @@ def ravelled(parts: list, like: list) -> np.ndarray:
     return np.concatenate([np.reshape(p, -1) for p in full])
 
 
-# ------------------------------------------------------------------------------ vmap
-def vmap(
-    f: Callable,
-    in_axes: Any = 0,
-    out_axes: Any = 0,
-    *,
-    chunk_size: int | None = None,
-    fallback: str = "error",
-) -> Callable:
-    """f applied to every example at once: a function of arrays with one more axis.
-
-    Shapes      in_axes: for each argument the axis of the examples, None for an argument that all share, or a
-                container prefix of these; out_axes likewise for the result (an int, or a prefix)
-    Cost        one run of f with one NumPy call per op; chunk_size bounds how many examples run together
-    Raises      ShapeError where the axes differ in length; ControlFlowError where a batched value steers
-                Python control flow, unless fallback="loop", which then runs f example by example
-    """
-    check_callable(f, "vmap")
-    if fallback not in ("error", "loop"):
-        raise InputTypeError(f"vmap was given fallback={fallback!r}.", "Choose 'error' or 'loop'.")
-    if chunk_size is not None:
-        chunked(1, chunk_size, 1)
-
-    @functools.wraps(f)
-    def batched(*args: Any, **kwargs: Any) -> Any:
-        leaves, tree = flatten(args)
-        axes = prefix_leaves(in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args), args)
-        fronted, size = examples_in_front(leaves, axes, f)
-        ranges = chunked(size, chunk_size, 1)
-        run = functools.partial(run_batch, f, tree, fronted, axes, kwargs, fallback)
-        parts = [run(start, stop) for start, stop in ranges]
-        y_tree = parts[0][1]
-        columns = zip(*(part[0] for part in parts), strict=True)
-        ys = [column[0] if len(parts) == 1 else np.concatenate(column) for column in columns]
-        places = prefix_leaves(out_axes, unflatten(y_tree, ys))
-        moved = [place_axis(y, place, size) for y, place in zip(ys, places, strict=True)]
-        return unflatten(y_tree, moved)
-
-    return batched
-
-
-def prefix_leaves(prefix: Any, value: Any) -> list:
-    """One axis for each leaf of value, from a container prefix: an axis stands for all leaves under it."""
-    if prefix is None or isinstance(prefix, int):
-        return [prefix] * len(flatten(value)[0])
-    keys = list(prefix) if isinstance(prefix, dict) else range(len(prefix))
-    same = isinstance(value, dict) == isinstance(prefix, dict) and hasattr(value, "__len__")
-    if (
-        not same
-        or len(value) != len(prefix)
-        or any(k not in value for k in prefix if isinstance(prefix, dict))
-    ):
-        raise StructureError(
-            f"vmap axes {prefix!r} do not fit a {type(value).__name__}.",
-            "Give one axis, or a container that is a prefix of the arguments.",
-        )
-    ordered = flatten(value)[1].keys if isinstance(prefix, dict) else keys
-    return [axis for k in ordered for axis in prefix_leaves(prefix[k], value[k])]
-
-
-def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]:
-    """The leaves with their mapped axis first, and the number of examples."""
-    fronted, sizes = [], {}
-    for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
-        if axis is not None:
-            x = x if isinstance(x, Tracer) else np.asarray(x)
-            if not -x.ndim <= axis < x.ndim:
-                raise ShapeError(
-                    f"vmap({name_of(f)}) maps axis {axis} of leaf {k}, which has shape {x.shape}.",
-                    "Give in_axes=None for arguments that all examples share.",
-                )
-            sizes[x.shape[axis]] = k
-            x = np.moveaxis(x, axis, 0) if axis else x
-        fronted.append(x)
-    if len(sizes) != 1:
-        found = ", ".join(f"{n} (leaf {k})" for n, k in sizes.items()) or "none"
-        raise ShapeError(
-            f"vmap({name_of(f)}) needs one length for all mapped axes; it found {found}.", "Check in_axes."
-        )
-    return fronted, next(iter(sizes))
-
-
-def run_batch(f, tree, leaves, axes, kwargs, fallback, start, stop):
-    """The value leaves of examples start to stop, batch axis first, and their tree."""
-    level = BatchLevel("vmap", f, stop - start)
-    try:
-        inputs = [
-            x if axis is None else BatchTensor(level, x[start:stop])
-            for x, axis in zip(leaves, axes, strict=True)
-        ]
-        outputs, y_tree = output_leaves(f(*unflatten(tree, inputs), **kwargs), f, "vmap")
-    except ControlFlowError:
-        if fallback == "error" or start == stop:
-            raise
-        return run_examples(f, tree, leaves, axes, kwargs, start, stop)
-    finally:
-        level.close()
-    return [spread_lanes(y, level) for y in outputs], y_tree
-
-
-def run_examples(f, tree, leaves, axes, kwargs, start, stop):
-    """The same, example by example."""
-    rows = []
-    for i in range(start, stop):
-        inputs = [x if axis is None else x[i] for x, axis in zip(leaves, axes, strict=True)]
-        outputs, y_tree = output_leaves(f(*unflatten(tree, inputs), **kwargs), f, "vmap")
-        rows.append(outputs)
-    return [np.stack(column) for column in zip(*rows, strict=True)], y_tree
-
-
-def place_axis(y: Any, axis: int | None, size: int) -> Any:
-    if axis is None:
-        raise InputTypeError("vmap was given out_axes=None.", "Every result has a batch axis: give an int.")
-    return (
-        np.moveaxis(y, 0, axis)
-        if axis
-        else (y.copy() if isinstance(y, np.ndarray) and not y.flags.writeable else y)
-    )
-
-
-# ------------------------------------------------------------------------------ stop_gradient
+# -------------------------------------------------- stop_gradient
 def stop_gradient(x: Any) -> Any:
     """x, treated as a constant by every mode and level; containers keep their structure.
 
@@ -481,4 +312,4 @@ def stop_gradient(x: Any) -> Any:
     return map_tree(stop_gradient_op, x)
 
 
-__all__ = ["jvp", "vjp", "linearize", "vmap", "stop_gradient", "LinearMap"]
+__all__ = ["jvp", "vjp", "linearize", "stop_gradient", "LinearMap"]

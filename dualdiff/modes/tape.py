@@ -1,0 +1,172 @@
+"""The tape: what a node is, and the sweeps over nodes, backwards for cotangents and forwards for tangents.
+
+The graph of nodes with falling ids *is* the tape. `sweep` visits the newest node first, from a heap of those
+that hold a cotangent, so it needs no recursion and no list of everything recorded: what does not reach the
+output was never kept, and a node swept is a node freed. `Tape` replays the same nodes, both ways, as often as
+asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.errors import ShapeError
+from dualdiff.modes.forward import fit_tangent
+from dualdiff.modes.zero import Zero
+
+# A node: (id, shape, dtype, rule, parents, y, xs, params). The ids of one level fall with time. The last
+# three places are residuals, which hold only what the rule reads. A leaf has rule None.
+Node = tuple
+
+
+class Rule:
+    """What a sweep does at a node: `pull` cotangents to the parents, or `push` their tangents to y."""
+
+    __slots__ = ("pull", "push")
+
+    def __init__(self, pull: Callable, push: Callable):
+        self.pull = pull  # (y_bar, y, xs, params) -> one cotangent per parent, or None
+        self.push = push  # (x_dots, y, xs, params) -> y_dot
+
+
+# -------------------------------------------------- ops with several outputs
+# Each output is a node of its own whose parent is the op's node; cotangents meet there in a Slots.
+class Slots(dict):
+    """Cotangents of some outputs of one op, by position."""
+
+    shape = dtype = None
+
+    def __add__(self, other: Slots) -> Slots:
+        return Slots({**self, **other})
+
+
+SELECT = Rule(lambda y_bar, y, xs, k: (Slots({k: y_bar}),), lambda x_dots, y, xs, k: x_dots[0][k])
+
+
+# -------------------------------------------------- the sweeps
+def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
+    """Pull the cotangents in `seeds` back to the leaves; returns {leaf id: cotangent}.
+
+    `seeds` is emptied, and each node is dropped after its visit: when the caller holds no other reference to
+    the graph, residuals are freed as the sweep passes.
+    """
+    pending: dict[int, list] = {}  # id -> [node, cotangent, whether the sweep owns its memory]
+    heap: list[int] = []
+    leaves = {}
+    while seeds:
+        _deliver(pending, heap, *seeds.pop())
+    with np.errstate(all="ignore"):
+        while heap:
+            node, y_bar, _ = pending.pop(heappop(heap))
+            while True:
+                ident, _, _, rule, parents, y, xs, params = node
+                if rule is None:
+                    leaves[ident] = y_bar
+                    break
+                bars = rule.pull(y_bar, y, xs, params)
+                if len(parents) == 1 and (not heap or parents[0][0] < heap[0]):
+                    # The only parent is the next to visit: no need to queue it.
+                    (node,), (y_bar,) = parents, bars
+                    if y_bar is None or type(y_bar) is Zero:
+                        break
+                    if y_bar.shape != node[1] or y_bar.dtype is not node[2]:
+                        y_bar = fit_cotangent(y_bar, node[1], node[2])
+                    continue
+                for parent, x_bar in zip(parents, bars, strict=True):
+                    if x_bar is not None and type(x_bar) is not Zero:
+                        _deliver(pending, heap, parent, x_bar)
+                break
+            node = parents = bars = y = xs = None  # free what was just visited
+    return leaves
+
+
+def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
+    """Add a cotangent to a node's, in place once the sum is the sweep's own array."""
+    if bar.shape != node[1] or bar.dtype is not node[2]:
+        bar = fit_cotangent(bar, node[1], node[2])
+    place = pending.get(node[0])
+    if place is None:
+        pending[node[0]] = [node, bar, False]
+        heappush(heap, node[0])
+    elif place[2]:
+        np.add(place[1], bar, out=place[1])
+    else:
+        place[1] = total = place[1] + bar
+        place[2] = type(total) is np.ndarray
+
+
+def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any) -> Any:
+    """The cotangent in its primal's shape and dtype: the one place where copies of a broadcast are summed and
+    the imaginary part is dropped for a real primal."""
+    if shape is None:
+        return x_bar  # the Slots of an op with several outputs
+    if x_bar.shape != shape:
+        x_bar = sum_to_shape(x_bar, shape)
+    if x_bar.dtype != dtype:
+        if x_bar.dtype.kind == "c" and dtype.kind != "c":
+            x_bar = np.real(x_bar)
+        x_bar = x_bar.astype(dtype)
+    return x_bar
+
+
+def sum_to_shape(x_bar: Any, shape: tuple[int, ...]) -> Any:
+    """Sum the leading axes, then those that were 1: the transpose of broadcasting."""
+    extra = x_bar.ndim - len(shape)
+    if extra < 0 or any(m not in (1, n) for n, m in zip(x_bar.shape[extra:], shape, strict=True)):
+        try:
+            return np.broadcast_to(x_bar, shape)
+        except ValueError:
+            raise ShapeError(
+                f"a rule returned a cotangent of shape {x_bar.shape} for an argument of shape {shape}.",
+                "A transpose or pullback returns the shape of its argument.",
+            ) from None
+    ones = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x_bar.shape[extra + i] != 1)
+    axes = (*range(extra), *ones)
+    return x_bar.sum(axis=axes).reshape(shape) if axes else np.broadcast_to(x_bar, shape)
+
+
+class Tape:
+    """The nodes between some leaves and some outputs, oldest first, to be swept both ways."""
+
+    __slots__ = ("nodes", "roots", "leaves")
+
+    def __init__(self, leaves: list[int], roots: list[Node | None]):
+        self.leaves = leaves
+        self.roots = roots
+        reached = {root[0]: root for root in roots if root is not None}
+        todo = list(reached.values())
+        while todo:
+            for parent in todo.pop()[4]:
+                if parent[0] not in reached:
+                    reached[parent[0]] = parent
+                    todo.append(parent)
+        self.nodes = [reached[i] for i in sorted(reached, reverse=True)]
+
+    def pull(self, y_bars: Iterable) -> list:
+        """Cotangents of the leaves, None where nothing arrives."""
+        pairs = zip(self.roots, y_bars, strict=True)
+        bars = sweep([(root, y_bar) for root, y_bar in pairs if root is not None])
+        return [bars.get(ident) for ident in self.leaves]
+
+    def push(self, x_dots: Iterable) -> list:
+        """Tangents of the roots, None where nothing arrives."""
+        dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
+        with np.errstate(all="ignore"):
+            for ident, shape, dtype, rule, parents, y, xs, params in self.nodes:
+                if rule is None:
+                    continue
+                arrived = [dots.get(parent[0]) for parent in parents]
+                if all(x_dot is None for x_dot in arrived):
+                    continue
+                y_dot = rule.push(arrived, y, xs, params)
+                if y_dot is None or type(y_dot) is Zero:
+                    continue
+                if shape is not None and (y_dot.shape != shape or y_dot.dtype != dtype):
+                    y_dot = fit_tangent(y_dot, Aval(shape, dtype))
+                dots[ident] = y_dot
+        return [None if root is None else dots.get(root[0]) for root in self.roots]

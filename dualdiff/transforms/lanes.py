@@ -1,0 +1,61 @@
+"""Lanes: many seeds in one sweep, as batched tangents or cotangents, in chunks that fit a memory budget."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dualdiff.errors import InputTypeError
+from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.transforms.boundary import own
+
+BUDGET = 256 * 2**20  # bytes of seeds and lanes that chunk_size="auto" allows
+
+
+def directions(leaves: list, real_directions: bool) -> int:
+    """How many columns the Jacobian with respect to these leaves has."""
+    return sum(x.size * (2 if real_directions and x.dtype.kind == "c" else 1) for x in leaves)
+
+
+def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
+    """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
+    arrays, offset = [], 0
+    for x in leaves:
+        rows = np.zeros((stop - start, x.size), x.dtype)
+        for unit in (1, 1j) if real_directions and x.dtype.kind == "c" else (1,):
+            low, high = max(start, offset), min(stop, offset + x.size)
+            if low < high:
+                rows[np.arange(low - start, high - start), np.arange(low - offset, high - offset)] = unit
+            offset += x.size
+        arrays.append(rows.reshape((stop - start, *x.shape)))
+    return arrays
+
+
+def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
+    """The values of a batched tangent with the lanes in front; None for zero."""
+    if y_dot is None:
+        return None
+    if own(y_dot, BatchTensor, level):
+        return y_dot.value
+    return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
+
+
+def join_blocks(parts: tuple, lengths: list[int], y: Any) -> Any:
+    """The chunks one after another; None if all are zero."""
+    if all(part is None for part in parts):
+        return None
+    full = [np.zeros((n, *y.shape), y.dtype) if p is None else p for p, n in zip(parts, lengths, strict=True)]
+    return full[0] if len(full) == 1 else np.concatenate(full)
+
+
+def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:
+    """The ranges of lanes swept together: balanced chunks of at most `chunk_size`, or within the budget."""
+    if chunk_size == "auto":
+        chunk_size = max(1, BUDGET // lane_bytes)
+    elif chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
+        raise InputTypeError(f"chunk_size={chunk_size!r}.", "Give 'auto', None or a positive integer.")
+    count = 1 if chunk_size is None else max(1, math.ceil(n / chunk_size))
+    size = math.ceil(n / count) if n else 0
+    return [(k * size, min(n, (k + 1) * size)) for k in range(count) if k * size < n or k == 0]
