@@ -27,7 +27,7 @@ class Level:
     __slots__ = ("number", "closed", "tick", "transform", "function", "code")
 
     def __init__(self, transform: str, f: Callable | None = None):
-        self.number = new_level()
+        self.number: float = new_level()
         self.closed = False
         self.tick = itertools.count(0, -1).__next__
         self.transform = transform
@@ -57,7 +57,7 @@ class Tracer:
     level: Level
 
     @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+    def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
         """What this mode makes of `op`; `level` is the highest among the arguments."""
         raise NotImplementedError
 
@@ -95,23 +95,24 @@ class Op:
     name: str
     kind: str
     evaluate: Callable
-    partials: tuple | None
-    reads: tuple[tuple[int, ...], ...]
-    linear: tuple[int, ...] | None
-    transpose: Callable
-    transposes: tuple[Callable | None, ...] | None
-    differential: Callable
-    pullback: Callable | None
-    out: Callable | None
-    batch: Callable | None
-    core: int | None
-    shifts: tuple[str, ...] | None
-    multiple: bool | None
-    domain: Any
     doc: str
-    source: str | None
-    arity: int | None
-    complex: bool | None
+    # Which of the others are there follows from the kind, so they are Any rather than optional everywhere.
+    partials: Any
+    reads: Any
+    linear: Any
+    transpose: Any
+    transposes: Any
+    differential: Any
+    pullback: Any
+    out: Any
+    batch: Any
+    core: Any
+    shifts: Any
+    multiple: Any
+    domain: Any
+    source: Any
+    arity: Any
+    complex: Any
 
     def __init__(self, **facts: Any):
         for name in self.__slots__:

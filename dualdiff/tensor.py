@@ -45,7 +45,7 @@ OPERATORS: dict[str, tuple[str, str | None, Callable]] = {
 }
 
 
-def install(cls: type, op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
+def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
     """Give `cls` its entries for one elementwise op: for the ufunc, and for the operators if it has some."""
     cls.entries[op.evaluate] = entry(op, op.evaluate)
     if op.name in OPERATORS:
@@ -64,8 +64,13 @@ class Tensor(Tracer):
     entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
 
     # ---------------------------------------------------------------- what a mode supplies
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> Any:
+        raise NotImplementedError
 
     def concrete(self) -> Any:
         """The plain value under every level, to steer control flow; batched tensors have none and raise."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dualdiff.errors import StructureError
 
 
@@ -30,6 +32,7 @@ class Tree(NamedTuple):
 
 
 LEAF = Tree(None, (), ())
+_LEAVES = frozenset([np.ndarray, np.float64, float, int])  # the usual leaves, told at once
 _registered: dict[type, tuple[Callable, Callable]] = {}
 
 
@@ -44,6 +47,8 @@ def register_container(kind: type, flatten: Callable, unflatten: Callable) -> No
 
 def flatten(value: Any) -> tuple[list, Tree]:
     """The leaves of a container from left to right, and its tree."""
+    if type(value) in _LEAVES:
+        return [value], LEAF
     leaves: list = []
     return leaves, _walk(value, leaves)
 
@@ -84,6 +89,8 @@ def _parts(value: Any) -> tuple[tuple, list] | None:
 
 def unflatten(tree: Tree, leaves: list) -> Any:
     """The container with this tree and these leaves."""
+    if tree is LEAF and len(leaves) == 1:
+        return leaves[0]
     if len(leaves) != tree.leaves:
         raise StructureError(f"a container of {tree.leaves} leaves was given {len(leaves)}.")
     return _build(tree, iter(leaves))

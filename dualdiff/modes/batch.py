@@ -30,7 +30,7 @@ class BatchTensor(Tensor):
         return self.value.shape[1:]
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> Any:
         return self.value.dtype
 
     def concrete(self) -> NoReturn:
@@ -57,7 +57,7 @@ class BatchTensor(Tensor):
         return f"BatchTensor({self.value!r})"
 
     @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+    def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
         mapped = [type(x) is BatchTensor and x.level is level for x in args]
         values = [x.value if m else x for x, m in zip(args, mapped, strict=True)]
         if op.batch is not None:

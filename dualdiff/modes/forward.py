@@ -32,7 +32,7 @@ class DualTensor(Tensor):
         return self.primal.shape
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> Any:
         return self.primal.dtype
 
     def concrete(self) -> Any:
@@ -101,8 +101,13 @@ def push_linear(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
         return None
     dots = list(xs)
     for i in positions:
-        dots[i] = Zero.like(xs[i]).materialise() if x_dots[i] is None else x_dots[i]
+        dots[i] = zero_tangent(xs[i]) if x_dots[i] is None else x_dots[i]
     return op(*dots, **params)
+
+
+def zero_tangent(x: Any) -> Any:
+    """Zeros for an argument without a tangent; a Python number stays weak, so that float32 stays float32."""
+    return Zero.like(x).materialise() if hasattr(x, "dtype") else 0
 
 
 def push_multilinear(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
@@ -146,10 +151,7 @@ def multiplier(op: Op, i: int) -> Callable:
         return lambda x_dot, *_: None
     if not callable(d):
         return (lambda x_dot, *_: x_dot) if d == 1 else (lambda x_dot, *_: x_dot * d)
-    if op.arity == 1:
-        term = lambda x_dot, y, x: x_dot * d(y, x)  # noqa: E731
-    else:
-        term = lambda x_dot, z, x, y: x_dot * d(z, x, y)  # noqa: E731
+    term: Callable = product_of_two(d) if op.arity == 1 else product_of_three(d)
     if all(domain is reals for domain in op.domain):
         return term
 
@@ -158,6 +160,14 @@ def multiplier(op: Op, i: int) -> Callable:
             return term(x_dot, *args)
 
     return quiet
+
+
+def product_of_two(d: Callable) -> Callable:
+    return lambda x_dot, y, x: x_dot * d(y, x)
+
+
+def product_of_three(d: Callable) -> Callable:
+    return lambda x_dot, z, x, y: x_dot * d(z, x, y)
 
 
 def unary(op: Op, f: Callable) -> Callable:

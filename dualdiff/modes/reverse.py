@@ -36,7 +36,7 @@ class TapeTensor(Tensor):
         return self.node[1]
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> Any:
         return self.node[2]
 
     def concrete(self) -> Any:
@@ -49,11 +49,13 @@ class TapeTensor(Tensor):
 
     @classmethod
     def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
-        xs, parents, active = [], [], []
+        xs: list = []
+        made_by: list = []
+        active: list[int] = []
         for i, x in enumerate(args):
             if type(x) is TapeTensor and x.level is level:
                 active.append(i)
-                parents.append(x.node)
+                made_by.append(x.node)
                 x = x.primal
             xs.append(x)
         y = op(*xs, **params)
@@ -63,7 +65,7 @@ class TapeTensor(Tensor):
         if recorder is None:
             return y
         rule, keep = recorder
-        parents = tuple(parents)
+        parents = tuple(made_by)
         if op.multiple:
             node = (level.tick(), None, None, rule, parents, y, tuple(xs), params)
             return tuple(_output(level, node, k, part) for k, part in enumerate(y))

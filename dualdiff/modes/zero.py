@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.avals import aval_of
+from dualdiff.avals import Aval, aval_of
 from dualdiff.core import Level, Op
 from dualdiff.tensor import Tensor
 
@@ -22,13 +22,20 @@ _TOP.number = math.nextafter(math.inf, 0)  # above every level; a sum of Zero an
 class Zero(Tensor):
     """A structural zero of known shape and dtype."""
 
-    __slots__ = ("shape", "dtype")
+    __slots__ = ("aval",)
     level = _TOP
     entries: dict = {}
 
     def __init__(self, shape: tuple[int, ...], dtype: Any):
-        self.shape = shape
-        self.dtype = dtype
+        self.aval = Aval(shape, dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.aval.dtype
 
     def __repr__(self) -> str:
         return f"Zero({self.shape}, {self.dtype})"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Tracer
 from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.ops.structural import as_array
 from dualdiff.transforms.boundary import check_callable, name_of, output_leaves
 from dualdiff.transforms.lanes import chunked, spread_lanes
 from dualdiff.tree import flatten, unflatten
@@ -77,10 +77,11 @@ def prefix_leaves(prefix: Any, value: Any) -> list:
 
 def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]:
     """The leaves with their mapped axis first, and the number of examples."""
-    fronted, sizes = [], {}
+    fronted: list[Any] = []
+    sizes: dict[int, int] = {}
     for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
         if axis is not None:
-            x = x if isinstance(x, Tracer) else np.asarray(x)
+            x = as_array(x)
             if not -x.ndim <= axis < x.ndim:
                 raise ShapeError(
                     f"vmap({name_of(f)}) maps axis {axis} of leaf {k}, which has shape {x.shape}.",

@@ -4,13 +4,14 @@ way out as fresh arrays in the type that came in. Nothing in this file different
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Level, Tracer
+from dualdiff.core import Tracer
 from dualdiff.errors import InputTypeError, ShapeError, StructureError
-from dualdiff.tree import Tree, flatten, paths, unflatten
+from dualdiff.tree import LEAF, Tree, flatten, paths, unflatten
 
 MODES = ("auto", "forward", "reverse")
 
@@ -29,9 +30,16 @@ def check_callable(f: Any, transform: str) -> None:
         )
 
 
-def input_leaf(x: Any, path: str, transform: str) -> Any:
-    """A differentiated leaf as a float or complex array or scalar; everything else is refused by name."""
+def path_of(name: str, tree: Tree, k: int) -> str:
+    """How to reach leaf k of the argument `name`; spelled out only for an error."""
+    return name + paths(tree)[k]
+
+
+def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
+    """A differentiated leaf as a float or complex array or scalar; everything else is refused by its path."""
     kind = type(x)
+    if kind is np.ndarray and x.dtype.kind in "fc":
+        return x
     if kind is float or kind is int:
         return np.float64(x)
     if kind is complex:
@@ -39,12 +47,12 @@ def input_leaf(x: Any, path: str, transform: str) -> Any:
     dtype = getattr(x, "dtype", None)
     if dtype is None or isinstance(x, (np.matrix, np.ma.MaskedArray)):
         raise InputTypeError(
-            f"{transform} cannot differentiate with respect to {path}: it is a {kind.__name__}.",
+            f"{transform} cannot differentiate with respect to {path()}: it is a {kind.__name__}.",
             "Pass float arrays, or leave the argument out of argnums.",
         )
     if dtype.kind not in "fc":
         raise InputTypeError(
-            f"{transform} cannot differentiate with respect to {path}: its dtype is {dtype}.",
+            f"{transform} cannot differentiate with respect to {path()}: its dtype is {dtype}.",
             "Integers have no derivative: write x.astype(float), or leave the argument out of argnums.",
         )
     return x
@@ -53,16 +61,18 @@ def input_leaf(x: Any, path: str, transform: str) -> Any:
 def input_leaves(values: tuple, transform: str, names: list[str]) -> tuple[list, list[Tree]]:
     """The checked leaves of several arguments, and one tree each."""
     leaves, trees = [], []
-    for value, name in zip(values, names, strict=True):
+    for i, value in enumerate(values):
         found, tree = flatten(value)
         trees.append(tree)
-        for x, path in zip(found, paths(tree), strict=True):
-            leaves.append(input_leaf(x, f"{name}{path}", transform))
+        for k, x in enumerate(found):
+            leaves.append(input_leaf(x, transform, partial(path_of, names[i], tree, k)))
     return leaves, trees
 
 
 def rebuild(trees: list[Tree], leaves: list) -> tuple:
     """The arguments again, from all their leaves."""
+    if all(tree is LEAF for tree in trees):
+        return tuple(leaves)
     values, start = [], 0
     for tree in trees:
         values.append(unflatten(tree, leaves[start : start + tree.leaves]))
@@ -115,21 +125,21 @@ def matching_leaves(value: Any, tree: Tree, like: list, kind: str, transform: st
             f"{transform} was given a {kind} of structure {found!r} for a value of structure {tree!r}.",
             f"A {kind} has the structure of the value that it belongs to.",
         )
-    pairs = zip(leaves, like, paths(tree), strict=True)
-    return [matching_leaf(v, x, f"the {kind}{path}", transform) for v, x, path in pairs]
+    pairs = enumerate(zip(leaves, like, strict=True))
+    return [matching_leaf(v, x, transform, partial(path_of, f"the {kind}", tree, k)) for k, (v, x) in pairs]
 
 
-def matching_leaf(v: Any, x: Any, what: str, transform: str) -> Any:
+def matching_leaf(v: Any, x: Any, transform: str, what: Callable[[], str]) -> Any:
     if not isinstance(v, Tracer):
         v = np.asarray(v)
     if v.shape != x.shape:
         raise ShapeError(
-            f"{transform} was given {what} of shape {v.shape} for a value of shape {x.shape}.",
+            f"{transform} was given {what()} of shape {v.shape} for a value of shape {x.shape}.",
             "Give it the shape of its value.",
         )
     if v.dtype.kind not in "biufc" or (v.dtype.kind == "c" and x.dtype.kind != "c"):
         raise InputTypeError(
-            f"{transform} was given {what} of dtype {v.dtype} for a value of dtype {x.dtype}.",
+            f"{transform} was given {what()} of dtype {v.dtype} for a value of dtype {x.dtype}.",
             "Give it the dtype of its value.",
         )
     return v if v.dtype == x.dtype or x.dtype.kind not in "fc" else v.astype(x.dtype)
@@ -155,7 +165,7 @@ def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
 
 
-def own(x: Any, kind: type, level: Level) -> bool:
+def own(x: Any, kind: type, level: Any) -> bool:
     """Whether x is a tensor of this very transform."""
     return type(x) is kind and x.level is level
 

@@ -14,20 +14,20 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.errors import InputTypeError, ScalarOutputError, StructureError
-from dualdiff.modes.batch import BatchLevel, BatchTensor
-from dualdiff.modes.tape import sweep
+from dualdiff.modes.tape import Tape, sweep
 from dualdiff.transforms.boundary import (
     MODES,
     check_callable,
     check_mode,
     give_back_all,
     input_leaves,
+    matching_leaves,
     name_of,
     rebuild,
 )
-from dualdiff.transforms.lanes import chunked, seeds, spread_lanes
-from dualdiff.transforms.linear import columns_forward, jvp, record_forward, run_on_tape, vjp
-from dualdiff.tree import Tree, unflatten
+from dualdiff.transforms.lanes import chunked, swept
+from dualdiff.transforms.linear import columns_forward, jvp, push_forward, record_forward, run_on_tape, vjp
+from dualdiff.tree import Tree, flatten, unflatten
 
 HVP_MODES = ("auto", *(f"{a}-over-{b}" for a in MODES[1:] for b in MODES[1:]))
 
@@ -46,7 +46,8 @@ class Selection:
     """The arguments of one call that are differentiated, and the function of those alone."""
 
     def __init__(self, f: Callable, argnums: Any, args: tuple, kwargs: dict, transform: str):
-        self.f, self.args, self.kwargs, self.transform = f, args, dict(kwargs), transform
+        self.f, self.args, self.kwargs, self.transform = f, args, kwargs, transform
+        self.__name__, self.__code__ = name_of(f), getattr(f, "__code__", None)  # for messages
         self.single = not isinstance(argnums, (tuple, list))
         self.keys = [self._key(a) for a in ((argnums,) if self.single else argnums)]
         if not self.keys:
@@ -173,10 +174,21 @@ def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tup
 
 
 def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
-    """The same from one batched forward sweep."""
+    """The same from one forward sweep: batched over the inputs, or plain for a single real one."""
+    if len(chosen.leaves) == 1 and chosen.size == 1 and not chosen.complex:
+        (x,) = chosen.leaves
+        ys, y_dots, tree, aux = push_forward(chosen, [x], chosen.trees, [one_like(x)], has_aux)
+        check_scalar(ys, tree, chosen, holomorphic)
+        y_dot = y_dots[0]
+        return ys[0], [y_dot if y_dot is None or x.ndim == 0 else y_dot.reshape(x.shape)], aux
     ys, pull, tree, aux = record_forward(chosen, chosen.leaves, chosen.trees, has_aux)
     check_scalar(ys, tree, chosen, holomorphic)
     return ys[0], pull([np.ones((), ys[0].dtype)[()]]), aux
+
+
+def one_like(x: Any) -> Any:
+    """The unit tangent of a leaf with one element."""
+    return np.ones(x.shape, x.dtype) if x.ndim else x.dtype.type(1)
 
 
 def check_holomorphic_input(chosen: Selection, holomorphic: bool) -> None:
@@ -325,13 +337,12 @@ def column_blocks(columns: Any, y: Any, leaves: list) -> list:
 
 def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -> tuple:
     """The same from one recorded run; "auto" turns to forward mode when the outputs outnumber the inputs."""
-    idents, ys, roots, tree, aux = run_on_tape(chosen, chosen.leaves, chosen.trees, has_aux, "jacobian")
-    outputs = sum(y.size for y in ys)
-    if mode == "auto" and choose_mode(chosen.size, outputs) == "forward":
-        return blocks_forward(chosen, has_aux, chunk_size)
-    rows = []
-    for y, root in zip(ys, roots, strict=True):
-        rows.append(row_blocks(y, root, idents, chosen.leaves, chunk_size))
+    leaves = chosen.leaves
+    idents, ys, roots, tree, aux = run_on_tape(chosen, leaves, chosen.trees, has_aux, "jacobian")
+    if mode == "auto" and choose_mode(chosen.size, sum(y.size for y in ys)) == "forward":
+        columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen)
+        return ys, [column_blocks(c, y, leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
+    rows = [row_blocks(y, root, idents, leaves, chunk_size) for y, root in zip(ys, roots, strict=True)]
     return ys, rows, tree, aux
 
 
@@ -340,18 +351,15 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
     dtype = y.dtype if y.dtype.kind in "fc" else float
     if root is None:
         return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
-    parts: list[list] = [[] for _ in leaves]
-    for start, stop in chunked(y.size, chunk_size, 16 * max(1, y.size, *(x.size for x in leaves))):
-        level = BatchLevel("jacobian", None, stop - start)
-        try:
-            (rows,) = seeds([y], start, stop, False)
-            bars = sweep([(root, BatchTensor(level, rows))])
-        finally:
-            level.close()
-        for part, ident, x in zip(parts, idents, leaves, strict=True):
-            lanes = spread_lanes(bars.get(ident), level)
-            part.append(np.zeros((stop - start, *x.shape), x.dtype) if lanes is None else lanes)
-    joined = [part[0] if len(part) == 1 else np.concatenate(part) for part in parts]
+
+    def pull(y_bars: list) -> list:
+        bars = sweep([(root, y_bars[0])])
+        return [bars.get(ident) for ident in idents]
+
+    lanes = swept(pull, [y], chunk_size)
+    joined = [
+        np.zeros((y.size, *x.shape), x.dtype) if v is None else v for v, x in zip(lanes, leaves, strict=True)
+    ]
     blocks = [np.reshape(rows, y.shape + x.shape) for rows, x in zip(joined, leaves, strict=True)]
     return [compact(np.conj(b) if b.dtype.kind == "c" else b) for b in blocks]
 
@@ -403,11 +411,14 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
         raise StructureError("hvp takes its primals and tangents as tuples.", "Write hvp(f, (x,), (v,)).")
     outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
     argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
+    leaves, _ = input_leaves(tuple(primals), "hvp", [f"argument {i}" for i in range(len(primals))])
+    matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
     if outer == "forward":
         gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
         return jvp(gradient, primals, tangents, has_aux=has_aux)
     if inner == "reverse":
-        g, pullback, *aux = vjp(grad(f, argnums, has_aux=has_aux), *primals, has_aux=has_aux)
+        gradient = grad(f, argnums, has_aux=has_aux, mode="reverse")
+        g, pullback, *aux = vjp(gradient, *primals, has_aux=has_aux)
         product = pullback(tangents[0] if argnums == 0 else tuple(tangents))
     else:
         g, aux = None, []

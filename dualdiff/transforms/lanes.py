@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,38 @@ def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
     return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
 
 
-def join_blocks(parts: tuple, lengths: list[int], y: Any) -> Any:
+def swept(
+    sweep: Callable, leaves: list, chunk_size: Any, f: Any = None, real_directions: bool = False
+) -> list:
+    """Run `sweep` on the identity over all directions of the leaves, chunk by chunk.
+
+    `sweep` takes one batched seed per leaf and returns a list; for each place in it the result is an array
+    with one lane per direction in front, or None where nothing arrives.
+    """
+    n = directions(leaves, real_directions)
+    chunks = chunked(n, chunk_size, 16 * max(1, sum(x.size for x in leaves)))
+    blocks = []
+    for start, stop in chunks:
+        level = BatchLevel("jacobian", f, stop - start)
+        try:
+            rows = seeds(leaves, start, stop, real_directions)
+            found = sweep([BatchTensor(level, row) for row in rows])
+        finally:
+            level.close()
+        blocks.append([spread_lanes(v, level) for v in found])
+    lengths = [stop - start for start, stop in chunks]
+    return [join_blocks(parts, lengths) for parts in zip(*blocks, strict=True)]
+
+
+def join_blocks(parts: tuple, lengths: list[int]) -> Any:
     """The chunks one after another; None if all are zero."""
-    if all(part is None for part in parts):
+    if len(parts) == 1:
+        return parts[0]
+    one = next((part for part in parts if part is not None), None)
+    if one is None:
         return None
-    full = [np.zeros((n, *y.shape), y.dtype) if p is None else p for p, n in zip(parts, lengths, strict=True)]
-    return full[0] if len(full) == 1 else np.concatenate(full)
+    pairs = zip(parts, lengths, strict=True)
+    return np.concatenate([np.zeros((n, *one.shape[1:]), one.dtype) if p is None else p for p, n in pairs])
 
 
 def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:

@@ -10,7 +10,6 @@ import numpy as np
 from dualdiff.avals import aval_of
 from dualdiff.core import Level
 from dualdiff.errors import StructureError
-from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
 from dualdiff.modes.tape import Tape, sweep
@@ -27,7 +26,7 @@ from dualdiff.transforms.boundary import (
     rebuild,
     split_aux,
 )
-from dualdiff.transforms.lanes import chunked, directions, join_blocks, seeds, spread_lanes
+from dualdiff.transforms.lanes import swept
 from dualdiff.tree import Tree, flatten, map_tree, unflatten
 
 
@@ -72,7 +71,9 @@ def push_forward(f: Callable, leaves: list, trees: list[Tree], dots: list, has_a
     mine = [own(y, DualTensor, level) for y in outputs]
     ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
     y_dots = [y.tangent if m else None for y, m in zip(outputs, mine, strict=True)]
-    return ys, y_dots, tree, map_tree(lambda x: x.primal if own(x, DualTensor, level) else x, aux)
+    if has_aux:
+        aux = map_tree(lambda x: x.primal if own(x, DualTensor, level) else x, aux)
+    return ys, y_dots, tree, aux
 
 
 def push_reverse(f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False) -> tuple:
@@ -132,7 +133,8 @@ def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, tra
     mine = [own(y, TapeTensor, level) for y in outputs]
     ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
     roots = [y.node if m else None for y, m in zip(outputs, mine, strict=True)]
-    aux = map_tree(lambda x: x.primal if own(x, TapeTensor, level) else x, aux)
+    if has_aux:
+        aux = map_tree(lambda x: x.primal if own(x, TapeTensor, level) else x, aux)
     return [x.node[0] for x in inputs], ys, roots, tree, aux
 
 
@@ -190,24 +192,16 @@ def columns_forward(
     real_directions: bool = False,
 ) -> tuple:
     """Value leaves, for each the derivatives along all directions (leading axis), tree, aux."""
-    n = directions(leaves, real_directions)
-    chunks = chunked(n, chunk_size, 16 * max(1, sum(x.size for x in leaves)))
-    blocks: list[list] = []
-    for start, stop in chunks:
-        rows = seeds(leaves, start, stop, real_directions)
-        level = BatchLevel("jacobian", f, stop - start)
-        try:
-            dots = [BatchTensor(level, row) for row in rows]
-            ys, y_dots, tree, aux = push_forward(f, leaves, trees, dots, has_aux)
-        finally:
-            level.close()
-        blocks.append([spread_lanes(y_dot, level) for y_dot in y_dots])
-    return (
-        ys,
-        [join_blocks(parts, [b - a for a, b in chunks], y) for parts, y in zip(zip(*blocks), ys)],
-        tree,
-        aux,
-    )
+    found: tuple = ()
+
+    def push(dots: list) -> list:
+        nonlocal found
+        found = push_forward(f, leaves, trees, dots, has_aux)
+        return found[1]
+
+    columns = swept(push, leaves, chunk_size, f, real_directions)
+    ys, _, tree, aux = found
+    return ys, columns, tree, aux
 
 
 # -------------------------------------------------- linearize
@@ -252,27 +246,17 @@ class LinearMap:
     def to_dense(self) -> np.ndarray:
         """The matrix of the map, from one batched sweep in the direction with fewer seeds."""
         m, n = self.shape
-        if n <= m:
-            blocks = self._lanes(self._tape.push, seeds(self._leaves, 0, n, False), n, self._ys)
-            return np.concatenate(blocks, axis=1).T if blocks else np.zeros((m, n))
-        blocks = self._lanes(self._tape.pull, seeds(self._ys, 0, m, False), m, self._leaves)
-        return np.conj(np.concatenate(blocks, axis=1)) if blocks else np.zeros((m, n))
-
-    def _lanes(self, sweep_lanes: Callable, rows: list, size: int, like: list) -> list:
-        level = BatchLevel("linearize", None, size)
-        try:
-            found = sweep_lanes([BatchTensor(level, row) for row in rows])
-        finally:
-            level.close()
-        values = [spread_lanes(v, level) for v in found]
-        dtype = [x.dtype if x.dtype.kind in "fc" else float for x in like]
+        forward = n <= m
+        ins, outs = (self._leaves, self._ys) if forward else (self._ys, self._leaves)
+        lanes = swept(self._tape.push if forward else self._tape.pull, ins, None)
+        count = n if forward else m
+        kinds = [x.dtype if x.dtype.kind in "fc" else float for x in outs]
         full = [
-            np.zeros((size, x.size), d) if v is None else v
-            for v, x, d in zip(values, like, dtype, strict=True)
+            np.zeros((count, x.size), kind) if v is None else np.reshape(v, (count, x.size))
+            for v, x, kind in zip(lanes, outs, kinds, strict=True)
         ]
-        return [
-            v.reshape(size, -1) if size else v.reshape(0, x.size) for v, x in zip(full, like, strict=True)
-        ]
+        matrix = np.concatenate(full, axis=1)
+        return matrix.T if forward else np.conj(matrix)
 
     def as_linear_operator(self) -> Any:
         """The map as a scipy.sparse.linalg.LinearOperator on ravelled vectors, for SciPy's solvers."""
