@@ -15,7 +15,7 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
 from dualdiff.errors import ConversionError, MutationError, NoDerivative
-from dualdiff.ops import elementwise, indexing, reductions, structural, ufuncs
+from dualdiff.ops import contraction, elementwise, indexing, reductions, structural, ufuncs
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(
@@ -161,10 +161,10 @@ class Tensor(Tracer):
 
     # ---------------------------------------------------------------- operators without a fast entry
     def __matmul__(self, other: Any) -> Any:
-        return FUNCTIONS[np.matmul](self, other)
+        return contraction.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return FUNCTIONS[np.matmul](other, self)
+        return contraction.matmul(other, self)
 
     def __divmod__(self, other: Any) -> Any:
         return OPS["divmod"](self, other)
