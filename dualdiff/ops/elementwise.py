@@ -38,7 +38,7 @@ def is_scalar(x, value) -> bool:
     return isinstance(x, (int, float, np.generic)) and x == value
 
 
-# ------------------------------------------------------------------------------ arithmetic
+# -------------------------------------------------- arithmetic
 #                      function         dy/dx_i, from the output and the inputs            smooth on
 add = elementwise(np.add, 1, 1, complex=True)
 subtract = elementwise(np.subtract, 1, -1, complex=True)
@@ -101,7 +101,7 @@ power = elementwise(
     kink="0 for the base where the exponent is 0; 0 for the exponent at base 0 and exponent >= 0.",
 )
 
-# ------------------------------------------------------------------------------ exp and log
+# -------------------------------------------------- exp and log
 exp = elementwise(np.exp, lambda y, _x: y, complex=True)
 exp2 = elementwise(np.exp2, lambda y, _x: y * constant(LN2, y), complex=True)
 expm1 = elementwise(np.expm1, lambda _y, x: np.exp(x), complex=True)
@@ -137,7 +137,7 @@ logaddexp2 = elementwise(
     kink="1/2, 1/2 where both arguments are the same infinity.",
 )
 
-# ------------------------------------------------------------------------------ circle and hyperbola
+# -------------------------------------------------- circle and hyperbola
 sin = elementwise(np.sin, lambda _y, x: np.cos(x), complex=True)
 cos = elementwise(np.cos, lambda _y, x: -np.sin(x), complex=True)
 tan = elementwise(np.tan, lambda y, _x: 1 + y * y, on=unit, complex=True)
@@ -185,7 +185,7 @@ arctan2 = elementwise(
     kink="0, 0 at the origin.",
 )
 
-# ------------------------------------------------------------------------------ complex parts
+# -------------------------------------------------- complex parts
 # The values are real, so the partial d of each is the number with dy = Re(d dx).
 real = elementwise(np.real, 1, complex=True)
 imag = elementwise(np.imag, -1j, complex=True)
@@ -211,7 +211,7 @@ class conjugate:
         yield (reals.sample(rng, (2, 3), dtype),), {}
 
 
-# ------------------------------------------------------------------------------ choosing the larger
+# -------------------------------------------------- choosing the larger
 def share(mine, other, like):
     """1 where only `mine` holds, 1/2 where `other` holds as well, else 0."""
     return np.where(mine, np.where(other, 0.5, 1.0), 0.0).astype(like.dtype)
@@ -242,7 +242,7 @@ fmax, fmin = (
     for f in (np.fmax, np.fmin)
 )
 
-# ------------------------------------------------------------------------------ remainders, signs, bits
+# -------------------------------------------------- remainders, signs, bits
 remainder = elementwise(
     np.remainder, 1, lambda _z, x, y: -np.floor_divide(x, y), on=(between_integers, positive)
 )
@@ -319,7 +319,7 @@ class divmod_:
         yield (between_integers.sample(rng, (2, 3), dtype), np.asarray(2.0, dtype)), {}
 
 
-# ------------------------------------------------------------------------------ special shapes of sine and exponential
+# -------------------------------------------------- special shapes of sine and exponential
 def _sinc_derivative(x, *, n):
     """The n-th derivative of sin(pi x) / (pi x).
 
@@ -391,7 +391,7 @@ class bessel_i:
 
 i0 = elementwise(np.i0, lambda _y, x: bessel_i(x, n=1))
 
-# ------------------------------------------------------------------------------ flat almost everywhere
+# -------------------------------------------------- flat almost everywhere
 floor, ceil, rint, trunc, fix = (
     elementwise(f, None, on=between_integers) for f in (np.floor, np.ceil, np.rint, np.trunc, np.fix)
 )
@@ -402,7 +402,7 @@ sign_real = elementwise(np.sign, None, on=nonzero, name="sign_real", kink="0 at 
 
 @op
 class phase:
-    """s = z / abs(z), 0 at 0: ds = (dz - s Re(conj(s) dz)) / abs(z), the part of dz across z, over its length."""
+    """s = z / abs(z), 0 at 0: ds = (dz - s Re(conj(s) dz)) / abs(z), the part of dz across z."""
 
     core = 0
 
@@ -430,11 +430,12 @@ stop_gradient = elementwise(
     lambda x: x, None, name="stop_gradient", complex=True, doc="x, with no derivative in any mode."
 )
 
-# ------------------------------------------------------------------------------ questions: boolean and integer results
+# -------------------------------------------------- questions: boolean and integer results
 _unary = (np.isfinite, np.isinf, np.isnan, np.signbit, np.logical_not, np.invert)
 _binary = (
-    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.logical_and, np.logical_or,
-    np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift, np.gcd, np.lcm,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
+    np.left_shift, np.right_shift, np.gcd, np.lcm,
 )  # fmt: skip
 for _f in _unary:
     elementwise(_f, None, on=between_integers)
