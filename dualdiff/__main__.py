@@ -17,7 +17,7 @@ from dualdiff.expression import CONSTANTS, FUNCTIONS, Expression, ExpressionErro
 from dualdiff.modes.count import CountLevel
 from dualdiff.transforms.linear import jvp, vjp
 
-STEP = np.finfo(float).eps ** (1 / 3)  # balances truncation, h**2, against rounding, eps / h
+STEP = sys.float_info.epsilon ** (1 / 3)  # balances truncation, h**2, against rounding, eps / h
 
 
 class Finding(NamedTuple):

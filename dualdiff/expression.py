@@ -20,7 +20,7 @@ DEEPEST = 150  # nested operations: two Python frames each, well inside the recu
 LARGEST_EXPONENT = 1000  # of the constant exponents
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
-FUNCTIONS: dict[str, Callable] = {
+FUNCTIONS: dict[str, np.ufunc] = {
     "sin": np.sin, "cos": np.cos, "tan": np.tan,
     "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "arctan2": np.arctan2,
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,

@@ -58,7 +58,7 @@ class CountTensor(Tensor):
         return f"CountTensor({self.value!r})"
 
     @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+    def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
         y = op(*(x.value if type(x) is CountTensor and x.level is level else x for x in args), **params)
         level.applied[op.name] = level.applied.get(op.name, 0) + 1
         return tuple(_counted(level, part) for part in y) if op.multiple else _counted(level, y)
