@@ -1,0 +1,106 @@
+"""Every example runs, and main() returns the numbers that its docstring promises."""
+
+import re
+import runpy
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """The numbers of an example by its file name, each script run once."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            found[name] = runpy.run_path(str(EXAMPLES / name))["main"]()
+        return found[name]
+
+    return of
+
+
+def read_exactly(name):
+    rows = (EXAMPLES / "data" / name).read_text().splitlines()[1:]
+    return [[Fraction(number) for number in row.split(",")] for row in rows]
+
+
+def solve_exactly(matrix, right):
+    """Gauss-Jordan elimination in rational arithmetic."""
+    rows = [[*row, b] for row, b in zip(matrix, right, strict=True)]
+    for i in range(len(rows)):
+        rows[i] = [v / rows[i][i] for v in rows[i]]
+        for k in range(len(rows)):
+            if k != i:
+                rows[k] = [a - rows[k][i] * b for a, b in zip(rows[k], rows[i], strict=True)]
+    return [row[-1] for row in rows]
+
+
+# -------------------------------------------------- the data are the certified data
+def test_longley_data_give_the_certified_coefficients_exactly():
+    table = read_exactly("longley.csv")
+    design, y = [[Fraction(1), *row[1:]] for row in table], [row[0] for row in table]
+    columns = list(zip(*design, strict=True))
+    normal = [[sum(a * b for a, b in zip(u, v, strict=True)) for u in columns] for v in columns]
+    right = [sum(a * b for a, b in zip(u, y, strict=True)) for u in columns]
+    found = solve_exactly(normal, right)
+    certified = (
+        "-3482258.63459582 15.0618722713733 -0.0358191792925910 -2.02022980381683 "
+        "-1.03322686717359 -0.0511041056535807 1829.15146461355"
+    )
+    assert len(table) == 16
+    for value, digits in zip(found, certified.split(), strict=True):
+        half_a_unit = Fraction(1, 2 * 10 ** len(digits.partition(".")[2]))
+        assert abs(value - Fraction(digits)) <= half_a_unit
+
+
+def test_misra1a_data_give_the_certified_sum_of_squares():
+    table = read_exactly("misra1a.csv")
+    y, x = (np.array(column, dtype=float) for column in zip(*table, strict=True))
+    residuals = y - 2.3894212918e02 * (1 - np.exp(-5.5015643181e-04 * x))
+    assert len(table) == 14
+    assert np.sum(residuals**2) == pytest.approx(1.2455138894e-01, rel=5e-11)
+
+
+# -------------------------------------------------- the examples
+def test_longley_fit_is_the_certified_one(numbers):
+    found = numbers("01_longley.py")
+    assert found["largest relative error"] < 1e-12
+    assert found["loss"] == pytest.approx(836424.055505915, rel=1e-13)
+
+
+def test_longley_modes_agree(numbers):
+    found = numbers("01_longley.py")
+    assert found["gradients differ by"] < 1e-13
+    assert found["Hessians differ by"] < 1e-12
+
+
+def test_misra1a_fit_is_the_certified_one(numbers):
+    found = numbers("02_misra1a.py")
+    assert found["largest relative error"] < 5e-11  # the certified values have 11 digits
+    assert found["sum of squares"] == pytest.approx(1.2455138894e-01, rel=5e-11)
+    assert found["steps"] == 10
+
+
+def test_misra1a_modes_agree(numbers):
+    assert numbers("02_misra1a.py")["modes differ by"] < 1e-12
+
+
+# -------------------------------------------------- the folder
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_example_is_short_and_says_its_idea(script):
+    text = script.read_text()
+    assert text.startswith('"""')
+    assert len(text.splitlines()) <= 60
+
+
+def test_every_example_is_in_the_table_and_has_a_test():
+    names = {path.name for path in SCRIPTS}
+    table = (EXAMPLES / "README.md").read_text()
+    assert set(re.findall(r"^\| \[(\w+\.py)\]", table, re.M)) == names
+    assert set(re.findall(r'numbers\("(\w+\.py)"\)', Path(__file__).read_text())) == names
