@@ -15,7 +15,7 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
 from dualdiff.errors import ConversionError, MutationError, NoDerivative
-from dualdiff.ops import contraction, elementwise, indexing, reductions, structural, ufuncs
+from dualdiff.ops import elementwise, indexing, products, reductions, structural, ufuncs
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(
@@ -42,11 +42,18 @@ OPERATORS: dict[str, tuple[str, str | None, Callable]] = {
     "negative": ("__neg__", None, operator.neg),
     "positive": ("__pos__", None, operator.pos),
     "absolute": ("__abs__", None, operator.abs),
+    "matmul": ("__matmul__", "__rmatmul__", operator.matmul),
 }
 
 
+def has_entries(op: Op) -> bool:
+    """Whether an op gets fast entries: elementwise ops and products of one or two arguments."""
+    fast = op.partials is not None or (op.kind == "multilinear" and isinstance(op.evaluate, np.ufunc))
+    return fast and op.arity <= 2
+
+
 def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
-    """Give `cls` its entries for one elementwise op: for the ufunc, and for the operators if it has some."""
+    """Give `cls` its entries for one op: for the ufunc, and for the operators if it has some."""
     cls.entries[op.evaluate] = entry(op, op.evaluate)
     if op.name in OPERATORS:
         method, reflected, plain = OPERATORS[op.name]
@@ -78,8 +85,10 @@ class Tensor(Tracer):
 
     # ---------------------------------------------------------------- NumPy's protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if not kwargs and method == "__call__" and ufunc in self.entries:
-            return self.entries[ufunc](*inputs)
+        if not kwargs and method == "__call__":
+            entry = self.entries.get(ufunc) or FUNCTIONS.get(ufunc)
+            if entry is not None:
+                return entry(*inputs)
         return ufuncs.call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
@@ -157,15 +166,11 @@ class Tensor(Tracer):
     copy = structural.copy
     take = indexing.take
     nonzero = indexing.nonzero
+    dot = products.dot
+    trace = products.trace
     sum = reductions.sum
 
     # ---------------------------------------------------------------- operators without a fast entry
-    def __matmul__(self, other: Any) -> Any:
-        return contraction.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return contraction.matmul(other, self)
-
     def __divmod__(self, other: Any) -> Any:
         return OPS["divmod"](self, other)
 
