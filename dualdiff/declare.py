@@ -141,9 +141,7 @@ def op(namespace: type) -> Op:
         raise DeclarationError(
             f"op {name!r} lacks {', '.join(missing)}.", "See how-to/add-an-op for what each kind states."
         )
-    parameters = inspect.signature(facts["evaluate"]).parameters.values()
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    arity = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    arity = _arity(facts["evaluate"])
     transposes = facts.get("transposes")
     if isinstance(transposes, tuple) and len(transposes) != arity:
         raise DeclarationError(
@@ -155,6 +153,16 @@ def op(namespace: type) -> Op:
     return register(
         Op(name=name, kind=kind, arity=arity, doc=inspect.cleandoc(namespace.__doc__ or ""), **facts)
     )
+
+
+def _arity(evaluate: Callable) -> int | None:
+    """The number of array arguments; None where it takes any number."""
+    if isinstance(evaluate, np.ufunc):
+        return evaluate.nin
+    parameters = inspect.signature(evaluate).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    return sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
 def _kind(facts: dict) -> str | None:

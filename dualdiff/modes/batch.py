@@ -12,7 +12,7 @@ import numpy as np
 
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.errors import ControlFlowError, ConversionError
-from dualdiff.tensor import PLAIN, Tensor, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 
 
 class BatchTensor(Tensor):
@@ -117,6 +117,8 @@ def one_at_a_time(op: Op, size: int, mapped: list[bool], values: list, params: d
 
 # -------------------------------------------------- fast entries
 def entry(op: Op, f: Callable) -> Callable:
+    if op.kind == "multilinear":
+        return product(op)
     return unary(op, f) if op.arity == 1 else binary(op, f)
 
 
@@ -153,8 +155,23 @@ def binary(op: Op, f: Callable) -> Callable:
     return call
 
 
+def product(op: Op) -> Callable:
+    def call(x, y):
+        left, right = type(x) is BatchTensor, type(y) is BatchTensor
+        if (left or type(x) in PLAIN) and (right or type(y) in PLAIN):
+            level = x.level if left else y.level
+            if level is (y.level if right else level):
+                if level.closed:
+                    level.escaped()
+                values = [x.value if left else x, y.value if right else y]
+                return BatchTensor(level, op.batch(level.size, [left, right], values, {}))
+        return bind(op, (x, y), {})
+
+    return call
+
+
 def _install(op: Op) -> None:
-    if op.partials is not None and op.arity <= 2:
+    if has_entries(op):
         install(BatchTensor, op, entry)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 
 
 class DualTensor(Tensor):
@@ -145,7 +145,10 @@ def entry(op: Op, f: Callable) -> Callable:
 
 
 def multiplier(op: Op, i: int) -> Callable:
-    """(x_dot, y, *xs) -> the term d_i x_dot, for the partial as it was declared."""
+    """(x_dot, y, *xs) -> the term d_i x_dot, for the partial as declared; a product with x_dot in place i."""
+    if op.kind == "multilinear":
+        f = op.evaluate
+        return (lambda x_dot, z, x, y: f(x_dot, y)) if i == 0 else (lambda y_dot, z, x, y: f(x, y_dot))
     d = op.partials[i]
     if d is None:
         return lambda x_dot, *_: None
@@ -246,7 +249,7 @@ def constant_binary(op: Op, f: Callable) -> Callable:
 
 
 def _install(op: Op) -> None:
-    if op.partials is not None and op.arity <= 2:
+    if has_entries(op):
         install(DualTensor, op, entry)
 
 

@@ -17,7 +17,7 @@ from dualdiff.errors import NoDerivative
 from dualdiff.modes.forward import PUSH, constant_unary, push_elementwise
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 
 
 class TapeTensor(Tensor):
@@ -238,6 +238,8 @@ def _keep_shapes(op: Op) -> Callable:
 def entry(op: Op, f: Callable) -> Callable:
     if op.kind == "constant":
         return constant_unary(op, f) if op.arity == 1 else constant_binary(op, f)
+    if op.kind == "multilinear":
+        return product(op, f)
     return unary(op, f) if op.arity == 1 else binary(op, f)
 
 
@@ -290,6 +292,31 @@ def binary(op: Op, f: Callable) -> Callable:
         rule, keep_z, keep_x, keep_y = prepared
         z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
         return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, rule, parents, z_kept, x_kept, y_kept))
+
+    return call
+
+
+def product(op: Op, f: Callable) -> Callable:
+    (both, _), (left, _), (right, _) = (recorder_of(op, active) for active in ((0, 1), (0,), (1,)))
+
+    def call(x, y):
+        if type(x) is TapeTensor:
+            level = x.level
+            if type(y) is TapeTensor and y.level is level:
+                rule, parents, xs = both, (x.node, y.node), (x.primal, y.primal)
+                z = f(*xs)
+            elif type(y) in PLAIN:
+                z = f(x.primal, y)
+                rule, parents, xs = left, (x.node,), (Aval(x.node[1], x.node[2]), y)
+            else:
+                return bind(op, (x, y), {})
+        elif type(y) is TapeTensor and type(x) in PLAIN:
+            level = y.level
+            z = f(x, y.primal)
+            rule, parents, xs = right, (y.node,), (x, Aval(y.node[1], y.node[2]))
+        else:
+            return bind(op, (x, y), {})
+        return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, rule, parents, None, xs, {}))
 
     return call
 
@@ -352,7 +379,7 @@ def constant_binary(op: Op, f: Callable) -> Callable:
 
 
 def _install(op: Op) -> None:
-    if op.partials is not None and op.arity <= 2:
+    if has_entries(op):
         install(TapeTensor, op, entry)
 
 

@@ -93,7 +93,7 @@ def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
     if place is None:
         pending[node[0]] = [node, bar, False]
         heappush(heap, node[0])
-    elif place[2]:
+    elif place[2] and type(bar) is np.ndarray:  # a tensor of an outer level cannot be written into an array
         np.add(place[1], bar, out=place[1])
     else:
         place[1] = total = place[1] + bar

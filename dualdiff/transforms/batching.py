@@ -11,7 +11,7 @@ import numpy as np
 from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.ops.structural import as_array
-from dualdiff.transforms.boundary import check_callable, name_of, output_leaves
+from dualdiff.transforms.boundary import check_callable, fresh_values, name_of, output_leaves
 from dualdiff.transforms.lanes import chunked, spread_lanes
 from dualdiff.tree import flatten, unflatten
 
@@ -129,8 +129,4 @@ def run_examples(f, tree, leaves, axes, kwargs, start, stop):
 def place_axis(y: Any, axis: int | None, size: int) -> Any:
     if axis is None:
         raise InputTypeError("vmap was given out_axes=None.", "Every result has a batch axis: give an int.")
-    return (
-        np.moveaxis(y, 0, axis)
-        if axis
-        else (y.copy() if isinstance(y, np.ndarray) and not y.flags.writeable else y)
-    )
+    return fresh_values([np.moveaxis(y, 0, axis) if axis else y], [])[0]

@@ -3,7 +3,7 @@ way out as fresh arrays in the type that came in. Nothing in this file different
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,9 +30,14 @@ def check_callable(f: Any, transform: str) -> None:
         )
 
 
-def path_of(name: str, tree: Tree, k: int) -> str:
-    """How to reach leaf k of the argument `name`; spelled out only for an error."""
-    return name + paths(tree)[k]
+def path_of(key: Any, tree: Tree, k: int) -> str:
+    """How to reach leaf k of the argument `key`; spelled out only for an error."""
+    return f"argument {key!r}{paths(tree)[k]}"
+
+
+def part_of(kind: str, tree: Tree, k: int) -> str:
+    """How to reach leaf k of a tangent or cotangent."""
+    return f"the {kind}{paths(tree)[k]}"
 
 
 def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
@@ -45,9 +50,10 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
     if kind is complex:
         return np.complex128(x)
     dtype = getattr(x, "dtype", None)
-    if dtype is None or isinstance(x, (np.matrix, np.ma.MaskedArray)):
+    if dtype is None or dtype.kind not in "biufc" or isinstance(x, (np.matrix, np.ma.MaskedArray)):
+        what = kind.__name__ if dtype is None or dtype.kind in "biufc" else f"{kind.__name__} of {dtype}"
         raise InputTypeError(
-            f"{transform} cannot differentiate with respect to {path()}: it is a {kind.__name__}.",
+            f"{transform} cannot differentiate with respect to {path()}: it is a {what}.",
             "Pass float arrays, or leave the argument out of argnums.",
         )
     if dtype.kind not in "fc":
@@ -58,14 +64,16 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
     return x
 
 
-def input_leaves(values: tuple, transform: str, names: list[str]) -> tuple[list, list[Tree]]:
-    """The checked leaves of several arguments, and one tree each."""
+def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, list[Tree]]:
+    """The checked leaves of several arguments, known by position or name, and one tree each."""
     leaves, trees = [], []
     for i, value in enumerate(values):
         found, tree = flatten(value)
         trees.append(tree)
         for k, x in enumerate(found):
-            leaves.append(input_leaf(x, transform, partial(path_of, names[i], tree, k)))
+            if tree is not LEAF and type(x) is int:  # a count in a container, not a number written short
+                x = np.int64(x)
+            leaves.append(input_leaf(x, transform, partial(path_of, keys[i], tree, k)))
     return leaves, trees
 
 
@@ -126,7 +134,7 @@ def matching_leaves(value: Any, tree: Tree, like: list, kind: str, transform: st
             f"A {kind} has the structure of the value that it belongs to.",
         )
     pairs = enumerate(zip(leaves, like, strict=True))
-    return [matching_leaf(v, x, transform, partial(path_of, f"the {kind}", tree, k)) for k, (v, x) in pairs]
+    return [matching_leaf(v, x, transform, partial(part_of, kind, tree, k)) for k, (v, x) in pairs]
 
 
 def matching_leaf(v: Any, x: Any, transform: str, what: Callable[[], str]) -> Any:
@@ -163,6 +171,16 @@ def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     """Each derivative for its leaf; arrays that the user gave in are never handed out again."""
     seen = {id(x) for x in given}
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
+
+
+def fresh_values(ys: list, leaves: list | None = None) -> list:
+    """The values for the user, in memory that no input shares; without `leaves` copied whatever they are, since
+    a recorded value is what its own pullback may read."""
+    return [y.copy() if type(y) is np.ndarray and shared(y, leaves) else y for y in ys]
+
+
+def shared(y: np.ndarray, leaves: list | None) -> bool:
+    return leaves is None or y.base is not None or not y.flags.writeable or any(y is x for x in leaves)
 
 
 def own(x: Any, kind: type, level: Any) -> bool:

@@ -19,6 +19,7 @@ from dualdiff.transforms.boundary import (
     MODES,
     check_callable,
     check_mode,
+    fresh_values,
     give_back_all,
     input_leaves,
     matching_leaves,
@@ -54,13 +55,12 @@ class Selection:
             raise InputTypeError(
                 f"{transform} was given no argnums.", "Give an int, a name or a tuple of them."
             )
-        if len(set(self.keys)) < len(self.keys):
+        if not self.single and len(set(self.keys)) < len(self.keys):
             raise InputTypeError(
                 f"{transform} was given an argument twice: argnums={argnums!r}.", "Name each once."
             )
-        self.names = [f"argument {k}" if isinstance(k, int) else f"argument {k!r}" for k in self.keys]
         values = tuple(args[k] if isinstance(k, int) else kwargs[k] for k in self.keys)
-        self.leaves, self.trees = input_leaves(values, transform, self.names)
+        self.leaves, self.trees = input_leaves(values, transform, self.keys)
 
     def _key(self, argnum: Any) -> int | str:
         """A position for an int, a keyword or a position for a name."""
@@ -156,6 +156,8 @@ def value_and_grad(
         if holomorphic:
             bars = [bar if bar is None else np.conj(bar) for bar in bars]
         found = chosen.result(give_back_all(bars, chosen.leaves))
+        if type(value) is np.ndarray:  # an input of shape () that f returned as it was
+            value = value.copy()
         return ((value, aux), found) if has_aux else (value, found)
 
     return both
@@ -177,11 +179,11 @@ def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tup
     """The same from one forward sweep: batched over the inputs, or plain for a single real one."""
     if len(chosen.leaves) == 1 and chosen.size == 1 and not chosen.complex:
         (x,) = chosen.leaves
-        ys, y_dots, tree, aux = push_forward(chosen, [x], chosen.trees, [one_like(x)], has_aux)
+        ys, y_dots, tree, aux = push_forward(chosen, [x], chosen.trees, [one_like(x)], has_aux, "grad")
         check_scalar(ys, tree, chosen, holomorphic)
         y_dot = y_dots[0]
         return ys[0], [y_dot if y_dot is None or x.ndim == 0 else y_dot.reshape(x.shape)], aux
-    ys, pull, tree, aux = record_forward(chosen, chosen.leaves, chosen.trees, has_aux)
+    ys, pull, tree, aux = record_forward(chosen, chosen.leaves, chosen.trees, has_aux, "grad")
     check_scalar(ys, tree, chosen, holomorphic)
     return ys[0], pull([np.ones((), ys[0].dtype)[()]]), aux
 
@@ -299,7 +301,7 @@ def value_and_jacobian(
         else:
             ys, blocks, tree, aux = blocks_taped(chosen, has_aux, chunk_size, mode)
         check_jacobian_output(ys, chosen, holomorphic)
-        value = unflatten(tree, ys)
+        value = unflatten(tree, fresh_values(ys, chosen.leaves))
         found = unflatten(tree, [chosen.result(row) for row in blocks])
         return ((value, aux), found) if has_aux else (value, found)
 
@@ -411,7 +413,7 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
         raise StructureError("hvp takes its primals and tangents as tuples.", "Write hvp(f, (x,), (v,)).")
     outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
     argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
-    leaves, _ = input_leaves(tuple(primals), "hvp", [f"argument {i}" for i in range(len(primals))])
+    leaves, _ = input_leaves(tuple(primals), "hvp", range(len(primals)))
     matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
     if outer == "forward":
         gradient = grad(f, argnums, has_aux=has_aux, mode=inner)

@@ -22,6 +22,8 @@ def directions(leaves: list, real_directions: bool) -> int:
 
 def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
     """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
+    if len(leaves) == 1 and start == 0 and stop == leaves[0].size:  # the usual case, all in one chunk
+        return [np.eye(stop, dtype=leaves[0].dtype).reshape((stop, *leaves[0].shape))]
     arrays, offset = [], 0
     for x in leaves:
         rows = np.zeros((stop - start, x.size), x.dtype)
@@ -44,7 +46,12 @@ def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
 
 
 def swept(
-    sweep: Callable, leaves: list, chunk_size: Any, f: Any = None, real_directions: bool = False
+    sweep: Callable,
+    leaves: list,
+    chunk_size: Any,
+    f: Any = None,
+    real_directions: bool = False,
+    transform: str = "jacobian",
 ) -> list:
     """Run `sweep` on the identity over all directions of the leaves, chunk by chunk.
 
@@ -55,7 +62,7 @@ def swept(
     chunks = chunked(n, chunk_size, 16 * max(1, sum(x.size for x in leaves)))
     blocks = []
     for start, stop in chunks:
-        level = BatchLevel("jacobian", f, stop - start)
+        level = BatchLevel(transform, f, stop - start)
         try:
             rows = seeds(leaves, start, stop, real_directions)
             found = sweep([BatchTensor(level, row) for row in rows])

@@ -17,6 +17,7 @@ from dualdiff.ops.elementwise import stop_gradient as stop_gradient_op
 from dualdiff.transforms.boundary import (
     check_callable,
     check_mode,
+    fresh_values,
     give_back_all,
     input_leaves,
     matching_leaves,
@@ -48,24 +49,25 @@ def jvp(f: Callable, primals: Any, tangents: Any, *, has_aux: bool = False, mode
             f"{type(tangents).__name__}.",
             "Write jvp(f, (x,), (x_dot,)).",
         )
-    names = [f"argument {i}" for i in range(len(primals))]
-    leaves, trees = input_leaves(tuple(primals), "jvp", names)
+    leaves, trees = input_leaves(tuple(primals), "jvp", range(len(primals)))
     tree = flatten(tuple(primals))[1]
     dots = matching_leaves(tuple(tangents), tree, leaves, "tangent", "jvp")
     push = push_reverse if mode == "reverse" else push_forward
     ys, y_dots, y_tree, aux = push(f, leaves, trees, dots, has_aux)
     y_dots = give_back_all(y_dots, ys, dots)
-    y, y_dot = unflatten(y_tree, ys), unflatten(y_tree, y_dots)
+    y, y_dot = unflatten(y_tree, fresh_values(ys, leaves)), unflatten(y_tree, y_dots)
     return (y, y_dot, aux) if has_aux else (y, y_dot)
 
 
-def push_forward(f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False) -> tuple:
+def push_forward(
+    f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False, transform: str = "jvp"
+) -> tuple:
     """Leaves of the value and of its tangent (None for zero), their tree, and aux without tangents."""
-    level = Level("jvp", f)
+    level = Level(transform, f)
     try:
         duals = [DualTensor(level, x, x_dot) for x, x_dot in zip(leaves, dots, strict=True)]
         y, aux = split_aux(f(*rebuild(trees, duals)), has_aux, f)
-        outputs, tree = output_leaves(y, f, "jvp")
+        outputs, tree = output_leaves(y, f, transform)
     finally:
         level.close()
     mine = [own(y, DualTensor, level) for y in outputs]
@@ -78,7 +80,7 @@ def push_forward(f: Callable, leaves: list, trees: list[Tree], dots: list, has_a
 
 def push_reverse(f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False) -> tuple:
     """The same from reverse mode alone: the pullback is linear in the cotangent, and its transpose pushes."""
-    ys, pull, tree, aux = record(f, leaves, trees, has_aux)
+    ys, pull, tree, aux = record(f, leaves, trees, has_aux, "jvp")
     avals = [aval_of(y) for y in ys]
     floating = [k for k, y in enumerate(ys) if y.dtype.kind in "fc"]
 
@@ -107,7 +109,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -
     """
     check_callable(f, "vjp")
     check_mode(mode, "vjp")
-    leaves, trees = input_leaves(primals, "vjp", [f"argument {i}" for i in range(len(primals))])
+    leaves, trees = input_leaves(primals, "vjp", range(len(primals)))
     if mode == "forward":
         ys, pull, tree, aux = record_forward(f, leaves, trees, has_aux)
     else:
@@ -117,7 +119,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -
         bars = matching_leaves(y_bar, tree, ys, "cotangent", "the pullback")
         return rebuild(trees, give_back_all(pull(bars), leaves, bars))
 
-    y = unflatten(tree, ys)
+    y = unflatten(tree, fresh_values(ys))
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
@@ -138,9 +140,11 @@ def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, tra
     return [x.node[0] for x in inputs], ys, roots, tree, aux
 
 
-def record(f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False) -> tuple:
+def record(
+    f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False, transform: str = "vjp"
+) -> tuple:
     """Value leaves, a reusable pull from cotangent leaves to leaf cotangents (None for zero), tree, aux."""
-    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, "vjp")
+    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, transform)
 
     def pull(y_bars: Iterable) -> list:
         pairs = zip(roots, y_bars, strict=True)
@@ -150,12 +154,16 @@ def record(f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False) 
     return ys, pull, tree, aux
 
 
-def record_forward(f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False) -> tuple:
+def record_forward(
+    f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False, transform: str = "vjp"
+) -> tuple:
     """As `record`, from forward mode alone: all columns of the Jacobian in one batched sweep, then products.
 
     A complex input has two real directions for each element, 1 and i.
     """
-    ys, columns, tree, aux = columns_forward(f, leaves, trees, has_aux, real_directions=True)
+    ys, columns, tree, aux = columns_forward(
+        f, leaves, trees, has_aux, real_directions=True, transform=transform
+    )
 
     def pull(y_bars: Iterable) -> list:
         totals: list = [None] * len(leaves)
@@ -190,16 +198,17 @@ def columns_forward(
     has_aux: bool = False,
     chunk_size: int | str | None = "auto",
     real_directions: bool = False,
+    transform: str = "jacobian",
 ) -> tuple:
     """Value leaves, for each the derivatives along all directions (leading axis), tree, aux."""
     found: tuple = ()
 
     def push(dots: list) -> list:
         nonlocal found
-        found = push_forward(f, leaves, trees, dots, has_aux)
+        found = push_forward(f, leaves, trees, dots, has_aux, transform)
         return found[1]
 
-    columns = swept(push, leaves, chunk_size, f, real_directions)
+    columns = swept(push, leaves, chunk_size, f, real_directions, transform)
     ys, _, tree, aux = found
     return ys, columns, tree, aux
 
@@ -214,10 +223,10 @@ def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     Raises      StructureError, ShapeError, InputTypeError
     """
     check_callable(f, "linearize")
-    leaves, trees = input_leaves(primals, "linearize", [f"argument {i}" for i in range(len(primals))])
+    leaves, trees = input_leaves(primals, "linearize", range(len(primals)))
     idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, "linearize")
     lin = LinearMap(Tape(idents, roots), leaves, trees, flatten(primals)[1], ys, tree)
-    y = unflatten(tree, ys)
+    y = unflatten(tree, fresh_values(ys))
     return (y, lin, aux) if has_aux else (y, lin)
 
 
