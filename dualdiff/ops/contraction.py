@@ -25,7 +25,8 @@ from dualdiff.ops.structural import (
 
 
 def conjugated(x):
-    """conj(x), and x itself where it is real."""
+    """conj(x), and x itself where it is real; an operand may be a list."""
+    x = as_array(x)
     return np.conj(x) if x.dtype.kind == "c" else x
 
 
@@ -116,7 +117,7 @@ class matrix_product:
     transposes = left_bar, right_bar
 
     def batch(size, mapped, values, params):
-        a, b = values
+        a, b = map(as_array, values)
         if not mapped[1]:
             return left_batched(a, b)
         if not mapped[0]:
