@@ -1,0 +1,42 @@
+"""What all tests share: Hypothesis profiles, the long run, and random numbers that depend on the test's name.
+
+Warnings are errors (pyproject.toml). `pytest --slow` runs the tests marked slow as well;
+`--hypothesis-profile=long`, or HYPOTHESIS_PROFILE=long, draws many more examples.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from dualdiff.testing.samples import generator
+
+settings.register_profile(
+    "ci",
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("long", max_examples=1000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow") or config.getoption("-m"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in set(slow)]
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers whose seed is the name of the test, so that a failure repeats."""
+    return generator(request.node.nodeid.rpartition("/")[2])
