@@ -174,8 +174,8 @@ def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
 
 
 def fresh_values(ys: list, leaves: list | None = None) -> list:
-    """The values for the user, in memory that no input shares; without `leaves` copied whatever they are, since
-    a recorded value is what its own pullback may read."""
+    """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may be
+    a residual of the pullback that goes out with it."""
     return [y.copy() if type(y) is np.ndarray and shared(y, leaves) else y for y in ys]
 
 
