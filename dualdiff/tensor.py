@@ -6,6 +6,7 @@ installs fast entries for the elementwise ops. Methods are the functions of ops/
 
 from __future__ import annotations
 
+import importlib
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,21 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
 from dualdiff.errors import ConversionError, MutationError, NoDerivative
-from dualdiff.ops import elementwise, indexing, products, reductions, structural, ufuncs
+from dualdiff.ops import (
+    arrange,
+    creation,
+    elementwise,
+    indexing,
+    joining,
+    products,
+    questions,
+    reductions,
+    structural,
+    ufuncs,
+)
+
+# Imported for what they register: these functions answer NumPy's and have no method on an array.
+_FUNCTIONS_ONLY = (creation, joining, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(
@@ -94,6 +109,10 @@ class Tensor(Tracer):
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         return ufuncs.call_function(func, args, kwargs)
 
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        # Looked up when asked: the namespace is made of everything below it, this file included.
+        return importlib.import_module("dualdiff.numpy")
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise ConversionError(
             f"a {type(self).__name__} of shape {self.shape} was about to become a plain array, "
@@ -165,6 +184,8 @@ class Tensor(Tracer):
     squeeze = structural.squeeze
     copy = structural.copy
     take = indexing.take
+    repeat = arrange.repeat
+    diagonal = arrange.diagonal
     nonzero = indexing.nonzero
     dot = products.dot
     trace = products.trace

@@ -20,7 +20,7 @@ from dualdiff.ops.elementwise import divide, maximum, minimum, multiply, power, 
 from dualdiff.ops.structural import as_array, astype, expand_to, normal_axis, permute
 
 
-# ------------------------------------------------------------------------------ the ops
+# -------------------------------------------------- the ops
 @op
 class cut:
     """Basic indexing: integers, slices, None and `...`, a view in NumPy; the adjoint pads with zeros."""
@@ -182,7 +182,7 @@ def last_writers(positions, size):
     return gather(written, positions) == order
 
 
-# ------------------------------------------------------------------------------ keys
+# -------------------------------------------------- keys
 def getitem(x: Any, key: Any) -> Any:
     """x[key] for a tensor x, or for an array x and tensors of integers in the key."""
     parts = key if isinstance(key, tuple) else (key,)
@@ -258,7 +258,7 @@ def advanced(x: Any, parts: list) -> Any:
     return permute(y, axes=axes)
 
 
-# ------------------------------------------------------------------------------ functional updates
+# -------------------------------------------------- functional updates
 class At:
     """x.at[key]: updates that return a new tensor. Duplicates: set keeps the last, the others apply each."""
 
@@ -336,7 +336,7 @@ def write(x: Any, v: Any, positions: Any) -> Any:
     return overwrite(x, fitted(v, positions, x), positions)
 
 
-# ------------------------------------------------------------------------------ selection
+# -------------------------------------------------- selection
 @op
 class select_where:
     """x where the condition holds, else y: each argument receives the cotangent of its own elements."""

@@ -42,7 +42,7 @@ def as_array(x):
     return x if isinstance(x, (Tracer, np.ndarray)) else np.asarray(x)
 
 
-# ------------------------------------------------------------------------------ the ops
+# -------------------------------------------------- the ops
 @op
 class reshape_to:
     """The same elements in C order under another shape."""
@@ -155,7 +155,7 @@ class convert:
         yield (reals.sample(rng, (3,), dtype),), {"dtype": dtype}
 
 
-# ------------------------------------------------------------------------------ NumPy's functions, made of them
+# -------------------------------------------------- NumPy's functions, made of them
 @numpy_function(np.astype)
 def astype(x, dtype, /, *, copy=True, device=None):
     """x in another dtype. The cotangent is cast back; casting to integers stops the derivative."""
@@ -346,7 +346,7 @@ def copy(a, order="K", subok=False):
     return convert(as_array(a), dtype=a.dtype)
 
 
-# ------------------------------------------------------------------------------ questions about the shape
+# -------------------------------------------------- questions about the shape
 @numpy_function(np.shape)
 def shape(a):
     """The shape, a plain tuple."""

@@ -79,27 +79,31 @@ def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
 def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
     """Answer a NumPy function, some argument holding a tensor."""
     ours = FUNCTIONS.get(func)
-    name = f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
     if ours is None:
-        raise _no_rule(name)
-    return call_with_signature(ours, name, args, kwargs)
+        raise _no_rule(_name(func))
+    return call_with_signature(ours, func, args, kwargs)
 
 
-def call_with_signature(ours: Callable, name: str, args: tuple, kwargs: dict) -> Any:
+def _name(func: Callable | str) -> str:
+    return func if isinstance(func, str) else f"{func.__module__}.{func.__name__}".replace("numpy", "np", 1)
+
+
+def call_with_signature(ours: Callable, func: Callable | str, args: tuple, kwargs: dict) -> Any:
     """Call a function of ours; a keyword that it does not have raises NoDerivative with its name."""
-    if kwargs.get("out") is not None:
-        _refuse_out(name, kwargs["out"])
-    if isinstance(ours, Op):
-        refuse(name, **kwargs)
-        return ours(*args)
+    if kwargs:
+        if kwargs.get("out") is not None:
+            _refuse_out(_name(func), kwargs["out"])
+        if isinstance(ours, Op):
+            refuse(_name(func), **kwargs)
+            kwargs = {}
     try:
         return ours(*args, **kwargs)
     except TypeError as error:
-        unknown = _unknown_keywords(ours, kwargs)
+        unknown = [] if isinstance(ours, Op) else _unknown_keywords(ours, kwargs)
         if not unknown:
             raise
         raise NoDerivative(
-            f"{name} on a tensor does not support {', '.join(unknown)}=.",
+            f"{_name(func)} on a tensor does not support {', '.join(unknown)}=.",
             "Leave it out, or apply the function to stop_gradient(x).",
         ) from error
 

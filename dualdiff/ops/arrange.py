@@ -1,0 +1,386 @@
+"""Functions that rearrange one array: flips, rolls, repeats, triangles, diagonals, differences, padding.
+
+There is no rule in this file. Everything is made of slices, gathers, joins and broadcasts, and inherits both
+modes, batching and every order from them. Joining several arrays and cutting them apart is in joining.py.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from dualdiff.core import Tracer
+from dualdiff.declare import numpy_function
+from dualdiff.errors import ControlFlowError, NoDerivative
+from dualdiff.ops.indexing import cut, gather, spread, take, where
+from dualdiff.ops.structural import (
+    as_array,
+    astype,
+    broadcast_arrays,
+    broadcast_to,
+    concatenate,
+    expand_to,
+    join,
+    moveaxis,
+    normal_axes,
+    normal_axis,
+    ravel,
+    reshape_to,
+    swapaxes,
+)
+
+
+def slices(a, parts: dict[int, slice]):
+    """a with a slice on some axes and all of every other."""
+    return cut(a, key=tuple(parts.get(k, slice(None)) for k in range(a.ndim)))
+
+
+def on_axis(a, axis: int, start=None, stop=None, step=None):
+    """a[start:stop:step] along one axis."""
+    return slices(a, {axis: slice(start, stop, step)})
+
+
+def deciding(x, what: str):
+    """Plain numbers that decide a shape or an order; a batched tensor cannot."""
+    if isinstance(x, Tracer):
+        raise ControlFlowError(
+            f"{what} depend on the example: the shape of the result would as well.",
+            "Use vmap(..., fallback='loop').",
+        )
+    return x
+
+
+# -------------------------------------------------- flips and rolls
+@numpy_function(np.flip)
+def flip(m, axis=None):
+    """The elements in reverse order along axes; all of them by default."""
+    m = as_array(m)
+    return slices(m, dict.fromkeys(normal_axes(axis, m.ndim), slice(None, None, -1)))
+
+
+@numpy_function(np.flipud)
+def flipud(m):
+    """The rows in reverse order."""
+    if m.ndim < 1:
+        raise ValueError("Input must be >= 1-d.")
+    return flip(m, 0)
+
+
+@numpy_function(np.fliplr)
+def fliplr(m):
+    """The columns in reverse order."""
+    if m.ndim < 2:
+        raise ValueError("Input must be >= 2-d.")
+    return flip(m, 1)
+
+
+@numpy_function(np.rot90)
+def rot90(m, k=1, axes=(0, 1)):
+    """Quarter turns in the plane of two axes, from the first towards the second."""
+    first, second = normal_axes(tuple(axes), m.ndim)
+    turns = k % 4
+    if turns % 2 == 0:
+        return flip(m, (first, second)) if turns else m
+    return (
+        swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
+    )
+
+
+@numpy_function(np.roll)
+def roll(a, shift, axis=None):
+    """The elements shifted along axes; what leaves at the end enters at the start."""
+    a = as_array(a)
+    if axis is None:
+        return reshape_to(roll(ravel(a), shift, 0), shape=a.shape)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    for s, k in np.broadcast(shift, axes):
+        k = normal_axis(k, a.ndim)
+        edge = -operator.index(s) % max(a.shape[k], 1)
+        if edge:
+            a = join(on_axis(a, k, edge), on_axis(a, k, None, edge), axis=k)
+    return a
+
+
+@numpy_function(np.rollaxis)
+def rollaxis(a, axis, start=0):
+    """One axis moved to stand before the axis `start`."""
+    axis, start = normal_axis(axis, a.ndim), start + a.ndim if start < 0 else start
+    if not 0 <= start <= a.ndim:
+        raise np.exceptions.AxisError(start, a.ndim + 1)
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+# -------------------------------------------------- repeats
+@numpy_function(np.tile)
+def tile(A, reps):
+    """The array as a block, repeated along each axis."""
+    a, reps = as_array(A), tuple(np.atleast_1d(deciding(reps, "repetitions")).tolist())
+    ndim = max(a.ndim, len(reps))
+    reps, shape = (1,) * (ndim - len(reps)) + reps, (1,) * (ndim - a.ndim) + a.shape
+    pairs = tuple(zip(reps, shape, strict=True))
+    lifted = reshape_to(a, shape=tuple(n for _, size in pairs for n in (1, size)))
+    blocks = expand_to(lifted, shape=tuple(n for pair in pairs for n in pair))
+    return reshape_to(blocks, shape=tuple(rep * size for rep, size in pairs))
+
+
+@numpy_function(np.repeat)
+def repeat(a, repeats, axis=None):
+    """Each element several times in a row: one count for all, or one for each along the axis."""
+    a, counts = as_array(a), np.asarray(deciding(repeats, "counts"))
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normal_axis(axis, a.ndim)
+    if counts.size != 1:
+        return take(a, np.repeat(np.arange(a.shape[axis]), counts), axis=axis)
+    n, shape = operator.index(counts.item()), a.shape
+    if n < 0:
+        raise ValueError("repeats may not contain negative values.")
+    apart = reshape_to(a, shape=shape[: axis + 1] + (1,) + shape[axis + 1 :])
+    copies = expand_to(apart, shape=shape[: axis + 1] + (n,) + shape[axis + 1 :])
+    return reshape_to(copies, shape=shape[:axis] + (shape[axis] * n,) + shape[axis + 1 :])
+
+
+@numpy_function(np.resize)
+def resize(a, new_shape):
+    """The elements in C order, again from the start when they run out, under a new shape."""
+    a, shape = as_array(a), (new_shape,) if np.ndim(new_shape) == 0 else tuple(new_shape)
+    positions = np.resize(np.arange(a.size), shape)
+    if not a.size:
+        return np.zeros(shape, a.dtype)
+    return gather(ravel(a), positions)
+
+
+# -------------------------------------------------- triangles and diagonals
+@numpy_function(np.tril)
+def tril(m, k=0):
+    """The lower triangle of the last two axes, zeros above diagonal k."""
+    m = as_array(m)
+    return where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)
+
+
+@numpy_function(np.triu)
+def triu(m, k=0):
+    """The upper triangle of the last two axes, zeros below diagonal k."""
+    m = as_array(m)
+    return where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)
+
+
+@numpy_function(np.diagonal)
+def diagonal(a, offset=0, axis1=0, axis2=1):
+    """The diagonals of the planes of two axes, as a last axis: every (columns + 1)-th element of a plane."""
+    a = as_array(a)
+    if a.ndim < 2:
+        raise ValueError("diag requires an array of at least two dimensions")
+    axis1, axis2 = normal_axes((axis1, axis2), a.ndim)
+    a = moveaxis(a, (axis1, axis2), (-2, -1))
+    rows, columns = a.shape[-2:]
+    start, length = (offset, columns - offset) if offset >= 0 else (-offset * columns, columns)
+    length = max(0, min(length, rows + min(offset, 0)))
+    flat = reshape_to(a, shape=a.shape[:-2] + (rows * columns,))
+    return on_axis(flat, flat.ndim - 1, start, start + length * (columns + 1), columns + 1)
+
+
+@numpy_function(np.linalg.diagonal)
+def matrix_diagonal(x, /, *, offset=0):
+    """The diagonals of the last two axes."""
+    return diagonal(x, offset, -2, -1)
+
+
+@numpy_function(np.diag)
+def diag(v, k=0):
+    """Diagonal k of a matrix, or the square matrix with a vector on that diagonal and zeros elsewhere."""
+    v = as_array(v)
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError("Input must be 1- or 2-d.")
+    n = v.size + abs(k)
+    start = k if k >= 0 else -k * n
+    key = (slice(start, start + v.size * (n + 1), n + 1),)
+    return reshape_to(spread(v, key=key, shape=(n * n,)), shape=(n, n))
+
+
+@numpy_function(np.diagflat)
+def diagflat(v, k=0):
+    """All elements on diagonal k of a square matrix."""
+    return diag(ravel(v), k)
+
+
+# -------------------------------------------------- differences
+@numpy_function(np.diff)
+def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
+    """n-th differences of neighbours along an axis, with values put before or after it first."""
+    a = as_array(a)
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    if a.ndim == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
+    if n == 0:
+        return a
+    axis = normal_axis(axis, a.ndim)
+    before, after = ([] if v is np._NoValue else [_end_values(v, a, axis)] for v in (prepend, append))
+    if before or after:
+        a = concatenate([*before, a, *after], axis=axis)
+    for _ in range(n):
+        later, earlier = on_axis(a, axis, 1), on_axis(a, axis, None, -1)
+        a = np.not_equal(later, earlier) if a.dtype.kind == "b" else later - earlier
+    return a
+
+
+def _end_values(v, a, axis):
+    v = as_array(v)
+    return broadcast_to(v, a.shape[:axis] + (1,) + a.shape[axis + 1 :]) if v.ndim == 0 else v
+
+
+@numpy_function(np.ediff1d)
+def ediff1d(ary, to_end=None, to_begin=None):
+    """Differences of neighbours of the flattened array, between given values."""
+    flat = ravel(ary)
+    parts = [to_begin, on_axis(flat, 0, 1) - on_axis(flat, 0, None, -1), to_end]
+    parts = [ravel(as_array(part)) for part in parts if part is not None]
+    if any(not np.can_cast(part.dtype, flat.dtype, "same_kind") for part in parts):
+        raise TypeError("dtype of `to_begin` and `to_end` must be compatible with input `ary`.")
+    return concatenate(parts, dtype=flat.dtype)
+
+
+# -------------------------------------------------- padding
+_BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
+_STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min}
+_KEYWORDS = {
+    "constant": {"constant_values": 0},
+    "linear_ramp": {"end_values": 0},
+    "reflect": {"reflect_type": "even"},
+    "symmetric": {"reflect_type": "even"},
+    "edge": {},
+    "wrap": {},
+    **{mode: {"stat_length": None} for mode in _STATISTICS},
+}
+
+
+@numpy_function(np.pad)
+def pad(array, pad_width, mode="constant", **kwargs):
+    """The array with more elements before and after each axis; later axes see the padding of earlier ones."""
+    x = as_array(array)
+    if mode not in _KEYWORDS:
+        raise NoDerivative(
+            f"np.pad on a tensor does not support mode={mode!r}.", f"Choose one of {', '.join(_KEYWORDS)}."
+        )
+    unknown = [k for k in kwargs if k not in _KEYWORDS[mode]]
+    if unknown:
+        raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {', '.join(unknown)}")
+    (setting,) = {**_KEYWORDS[mode], **kwargs}.values() or (None,)
+    widths = pad_widths(pad_width, x.ndim)
+    if mode == "constant" and isinstance(setting, (int, float)) and setting == 0:
+        return _surround(x, widths)
+    values = None if setting is None or isinstance(setting, str) else _pairs(setting, x.ndim)
+    for k, (before, after) in enumerate(widths):
+        if mode in _BY_INDEX:
+            x = _extended(x, k, (before, after), mode, odd=setting == "odd")
+        elif before or after:
+            pair = (None, None) if values is None else (values[k, 0], values[k, 1])
+            blocks = [
+                _block(x, k, width, mode, value, at_end)
+                for width, value, at_end in ((before, pair[0], False), (after, pair[1], True))
+            ]
+            x = join(blocks[0], x, blocks[1], axis=k)
+    return x
+
+
+def pad_widths(pad_width, ndim: int) -> list[tuple[int, int]]:
+    """The widths before and after each axis, from any form that NumPy takes."""
+    if isinstance(pad_width, dict):
+        found = dict.fromkeys(range(ndim), (0, 0))
+        for axis, width in pad_width.items():
+            found[normal_axis(axis, ndim)] = width
+        pad_width = [np.broadcast_to(found[k], (2,)) for k in range(ndim)]
+    widths = np.broadcast_to(np.asarray(deciding(pad_width, "widths")), (ndim, 2))
+    if widths.dtype.kind != "i":
+        raise TypeError("`pad_width` must be of integral type.")
+    if (widths < 0).any():
+        raise ValueError("index can't contain negative values")
+    return [tuple(pair) for pair in widths.tolist()]
+
+
+def _pairs(setting, ndim: int):
+    return broadcast_to(as_array(setting), (ndim, 2))
+
+
+def _surround(x, widths):
+    """x with zeros around it: the adjoint is one slice."""
+    key = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+    shape = tuple(before + n + after for (before, after), n in zip(widths, x.shape, strict=True))
+    return spread(x, key=key, shape=shape) if shape != x.shape else x
+
+
+def _block(x, axis, width, mode, value, at_end):
+    """What stands on one side of x along an axis, for the modes that are no rearrangement."""
+    shape = x.shape[:axis] + (width,) + x.shape[axis + 1 :]
+    if mode == "constant":
+        block = value
+    elif mode == "linear_ramp":
+        edge = on_axis(x, axis, -1, None) if at_end else on_axis(x, axis, None, 1)
+        steps = np.arange(width)[::-1] if at_end else np.arange(width)
+        steps = steps.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
+        block = steps * ((edge - value) / max(width, 1)) + value
+    else:
+        n = x.shape[axis] if value is None else min(operator.index(value), x.shape[axis])
+        part = on_axis(x, axis, x.shape[axis] - n, None) if at_end else on_axis(x, axis, None, n)
+        block = _STATISTICS[mode](part, axis=axis, keepdims=True)
+    return broadcast_to(astype(block, x.dtype), shape)
+
+
+def _extended(x, axis, width, mode, odd):
+    """x continued by its own elements; which ones, NumPy says of their indices."""
+    n = x.shape[axis]
+    if width == (0, 0):
+        return x
+    source = np.pad(np.arange(n), width, mode=mode)
+    y = take(x, source, axis=axis)
+    if not odd or n == 1:
+        return y
+    # An odd reflection is a sign times the even one plus multiples of the two end elements, which are what
+    # NumPy's own padding makes of unit vectors there.
+    places = np.arange(-width[0], n + width[1])
+    inside = (places >= 0) & (places < n)
+    turns = np.floor_divide(places, n - 1 if mode == "reflect" else n)
+    sign = np.where(inside | (turns % 2 == 0), 1, -1)
+    along = (-1,) + (1,) * (x.ndim - axis - 1)
+    y = y * sign.reshape(along).astype(x.dtype)
+    for end in (0, n - 1):
+        unit = np.pad((np.arange(n) == end).astype(int), width, mode=mode, reflect_type="odd")
+        extra = unit - sign * (source == end)
+        y = y + extra.reshape(along).astype(x.dtype) * on_axis(x, axis, end, end + 1)
+    return y
+
+
+# -------------------------------------------------- grids and windows
+@numpy_function(np.meshgrid)
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    """Coordinates on a grid from the coordinates along its axes."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    ndim, grids = len(xi), []
+    for k, x in enumerate(map(as_array, xi)):
+        place = 1 - k if indexing == "xy" and ndim > 1 and k < 2 else k
+        grids.append(reshape_to(x, shape=(1,) * place + (x.size,) + (1,) * (ndim - place - 1)))
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
+
+
+@numpy_function(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    """Windows along axes, each as a new last axis; the adjoint adds up where windows overlap."""
+    x = as_array(x)
+    windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
+    axes = tuple(range(x.ndim)) if axis is None else tuple(axis) if np.iterable(axis) else (axis,)
+    if len(axes) != len(windows):
+        raise ValueError(
+            f"Must provide matching length window_shape and axis; got {len(windows)} window_shape elements "
+            f"and {len(axes)} axes elements."
+        )
+    for k, width in zip([normal_axis(k, x.ndim) for k in axes], windows, strict=True):
+        count = x.shape[k] - width + 1
+        if width < 0 or count < 1:
+            raise ValueError("window shape cannot be larger than input array shape")
+        x = moveaxis(take(x, np.arange(count)[:, None] + np.arange(width), axis=k), k + 1, -1)
+    return x
