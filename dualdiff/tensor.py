@@ -20,11 +20,14 @@ from dualdiff.ops import (
     arrange,
     creation,
     elementwise,
+    extremes,
     indexing,
     joining,
+    ordering,
     products,
     questions,
     reductions,
+    scans,
     structural,
     ufuncs,
 )
@@ -190,6 +193,23 @@ class Tensor(Tracer):
     dot = products.dot
     trace = products.trace
     sum = reductions.sum
+    mean = reductions.mean
+    var = reductions.var
+    std = reductions.std
+    prod = reductions.prod
+    max = extremes.max
+    min = extremes.min
+    all = extremes.all
+    any = extremes.any
+    argmax = extremes.argmax
+    argmin = extremes.argmin
+    cumsum = scans.cumsum
+    cumprod = scans.cumprod
+    argsort = ordering.argsort
+    argpartition = ordering.argpartition
+    searchsorted = ordering.searchsorted
+    clip = ordering.clip
+    round = ordering.round
 
     # ---------------------------------------------------------------- operators without a fast entry
     def __divmod__(self, other: Any) -> Any:

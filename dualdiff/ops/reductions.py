@@ -1,31 +1,103 @@
-"""Reductions and scans. An op takes its axes as a tuple of non-negative numbers; functions have NumPy's signature."""
+"""Sums, means, variances, products and log-sums along axes; extremes.py and scans.py have the others.
+
+An op takes its axes as a tuple of non-negative numbers; functions have NumPy's signature. Where `where` and
+`initial` change the rounding, they enter the op, so that values are NumPy's to the last bit.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from dualdiff.avals import Aval
-from dualdiff.declare import numpy_function, op, refuse
-from dualdiff.domains import reals
+from dualdiff.core import Tracer
+from dualdiff.declare import elementwise, numpy_function, op, refuse
+from dualdiff.domains import positive, reals
+from dualdiff.ops.elementwise import over_length, stop_gradient
+from dualdiff.ops.indexing import select_where
 from dualdiff.ops.indexing import where as select
-from dualdiff.ops.structural import as_array, astype, expand_to, normal_axes, reshape_to
+from dualdiff.ops.scans import SCANS, accumulate_multiply
+from dualdiff.ops.structural import (
+    as_array,
+    astype,
+    broadcast_to,
+    expand_to,
+    join,
+    normal_axes,
+    normal_axis,
+    permute,
+    reshape_to,
+)
 from dualdiff.ops.ufuncs import ufunc_method
 
 
+# -------------------------------------------------- axes
 def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
     """The shape with the reduced axes as 1."""
     return tuple(1 if k in axis else n for k, n in enumerate(shape))
 
 
-def reduced(x, axis: tuple[int, ...]) -> Aval:
-    return Aval(tuple(n for k, n in enumerate(x.shape) if k not in axis), x.dtype)
+def reduced(x, axis: tuple[int, ...], dtype=None) -> Aval:
+    return Aval(tuple(n for k, n in enumerate(x.shape) if k not in axis), dtype or x.dtype)
+
+
+def lift(y, x, axis):
+    """y, one value per slice of x along `axis`, with the reduced axes as 1: it broadcasts against x."""
+    return reshape_to(y, shape=kept_shape(x.shape, axis))
 
 
 def expand_back(y, x, axis):
     """y, one value per slice of x along `axis`, against every element of its slice."""
-    return expand_to(reshape_to(y, shape=kept_shape(x.shape, axis)), shape=x.shape)
+    return expand_to(lift(y, x, axis), shape=x.shape)
 
 
+def merged(x, axis: tuple[int, ...]):
+    """x with the axes in `axis` as one last axis."""
+    free = tuple(k for k in range(x.ndim) if k not in axis)
+    if free + axis != tuple(range(x.ndim)):
+        x = permute(x, axes=free + axis)
+    length = math.prod(x.shape[len(free) :])
+    return reshape_to(x, shape=(*x.shape[: len(free)], length))
+
+
+def unmerged(y, x, axis: tuple[int, ...]):
+    """y, made of `merged(x, axis)` and of its shape, with the axes of x."""
+    free = tuple(k for k in range(x.ndim) if k not in axis)
+    y = reshape_to(y, shape=tuple(x.shape[k] for k in free + axis))
+    order = free + axis
+    return y if order == tuple(range(x.ndim)) else permute(y, axes=tuple(np.argsort(order).tolist()))
+
+
+def count(x, axis: tuple[int, ...]) -> int:
+    """The number of elements in each slice along `axis`."""
+    return math.prod(x.shape[k] for k in axis)
+
+
+# -------------------------------------------------- keywords
+def given(value) -> bool:
+    """Whether a keyword was given a value that is not its neutral default."""
+    return value is not None and value is not np._NoValue and value is not True
+
+
+def keep(y, a, axes, keepdims):
+    """y with the reduced axes as 1, if asked."""
+    return lift(y, a, axes) if keepdims is not np._NoValue and keepdims else y
+
+
+def masked(a, where, neutral):
+    """a with the neutral element where the mask is False."""
+    return select(where, a, neutral) if given(where) else a
+
+
+def mask_like(where, a):
+    """`where` as booleans in the shape of a."""
+    mask = stop_gradient(as_array(where)) if given(where) else np.True_
+    mask = mask if mask.dtype.kind == "b" else astype(mask, bool)
+    return broadcast_to(as_array(mask), a.shape)
+
+
+# -------------------------------------------------- sum and mean
 @op
 class reduce_sum:
     """The sum along axes; its adjoint copies the cotangent along them."""
@@ -45,26 +117,349 @@ class reduce_sum:
         yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2)}
 
 
+@op
+class sum_from:
+    """start + the sum of the elements where the mask, a constant in the shape of x, holds."""
+
+    linear = (0, 1)
+
+    def evaluate(x, start, mask, *, axis):
+        return np.add.reduce(x, axis=axis, initial=start, where=mask)
+
+    def out(x, start, mask, *, axis):
+        return reduced(x, axis)
+
+    def transpose(y_bar, x, start, mask, *, axis):
+        return select_where(mask, expand_back(y_bar, x, axis), 0), y_bar
+
+    def batch(size, mapped, values, params):
+        x, _, mask = (
+            v if m or i == 1 else expand_to(v, shape=(size, *v.shape))
+            for i, (v, m) in enumerate(zip(values, mapped, strict=True))
+        )
+        start = values[1]
+        y = sum_from(x, 0 if mapped[1] else start, mask, axis=tuple(k + 1 for k in params["axis"]))
+        return y + start.reshape((size,) + (1,) * (y.ndim - 1)) if mapped[1] else y
+
+    def domain(rng, dtype):
+        x, start = reals.sample(rng, (2, 3), dtype), reals.sample(rng, (), dtype)
+        yield (x, start, np.array([[True, False, True], [False, False, True]])), {"axis": (1,)}
+        yield (x, start, np.ones((2, 3), bool)), {"axis": (0, 1)}
+
+
 @numpy_function(np.sum)
 @ufunc_method(np.add, "reduce")
 def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
-    """The sum along axes. `initial` is a constant, `where` leaves elements out."""
+    """The sum along axes. `initial` is added once, `where` leaves elements out."""
     refuse("np.sum", out=out)
-    a = masked(as_array(a), where, 0)
+    a = as_array(a)
     a = a if dtype is None else astype(a, dtype)
     axes = normal_axes(axis, a.ndim)
-    y = reduce_sum(a, axis=axes)
-    y = y if initial is None or initial is np._NoValue else y + initial
+    if given(initial) or given(where):
+        y = sum_from(a, initial if given(initial) else 0, mask_like(where, a), axis=axes)
+    else:
+        y = reduce_sum(a, axis=axes)
     return keep(y, a, axes, keepdims)
 
 
-def masked(a, where, neutral):
-    """a with the neutral element where the mask is False."""
-    if where is None or where is True or where is np._NoValue:
-        return a
-    return select(where, a, neutral)
+@op
+class reduce_mean:
+    """The arithmetic mean along axes: a sum over the number of elements."""
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis):
+        n = count(x, axis)
+        if x.dtype.itemsize < 4 or not 0 < n < 2**24:  # half precision, the warning of NumPy, rounding of n
+            return np.mean(x, axis=axis)
+        return np.add.reduce(x, axis=axis) / n
+
+    def out(x, *, axis):
+        return reduced(x, axis)
+
+    def transpose(y_bar, x, *, axis):
+        return expand_back(y_bar / max(count(x, axis), 1), x, axis)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2)}
 
 
-def keep(y, a, axes, keepdims):
-    """y with the reduced axes as 1, if asked."""
-    return reshape_to(y, shape=kept_shape(a.shape, axes)) if keepdims is True else y
+def as_inexact(a, dtype):
+    """a in the dtype in which NumPy averages it: integers and booleans become float64."""
+    a = as_array(a)
+    if dtype is None and a.dtype.kind in "biu":
+        dtype = np.float64
+    return a if dtype is None else astype(a, dtype)
+
+
+@numpy_function(np.mean)
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
+    """The arithmetic mean along axes; `where` leaves elements out of the sum and of the divisor."""
+    refuse("np.mean", out=out)
+    a = as_inexact(a, dtype)
+    axes = normal_axes(axis, a.ndim)
+    if given(where):
+        mask = mask_like(where, a)
+        y = sum_from(a, 0, mask, axis=axes)
+        y = y / astype(as_array(reduce_sum(mask, axis=axes)), y.dtype)
+    else:
+        y = reduce_mean(a, axis=axes)
+    return keep(y, a, axes, keepdims)
+
+
+# -------------------------------------------------- variance
+def _var_factor(x, axis, ddof) -> float:
+    """2 / (n - ddof), which NumPy takes as 2 / 0 where ddof is n or more."""
+    freedom = count(x, axis) - ddof
+    return 2 / freedom if freedom > 0 else math.inf
+
+
+@op
+class reduce_var:
+    """The mean square distance from the mean: dy = 2 / (n - ddof) sum Re(conj(x - mean) dx).
+
+    The mean moves too, but the distances from it sum to 0.
+    """
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis, ddof):
+        return np.var(x, axis=axis, ddof=ddof)
+
+    def out(x, *, axis, ddof):
+        return reduced(x, axis, x.dtype.type(0).real.dtype)
+
+    def differential(y, x, dx, *, axis, ddof):
+        away = np.conj(x - lift(reduce_mean(x, axis=axis), x, axis))
+        return reduce_sum(away * dx, axis=axis) * _var_factor(x, axis, ddof)
+
+    def pullback(y_bar, y, x, *, axis, ddof):
+        away = x - lift(reduce_mean(x, axis=axis), x, axis)
+        return away * lift(y_bar * _var_factor(x, axis, ddof), x, axis)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2), "ddof": 0}
+        yield (reals.sample(rng, (5,), dtype),), {"axis": (0,), "ddof": 1}
+
+
+root = elementwise(
+    lambda x: np.sqrt(x),
+    lambda y, _x: over_length(0.5, y),
+    on=positive,
+    name="root",
+    doc="The square root of a mean square.",
+    kink="0 at 0, to every order: the length of a zero vector.",
+)
+
+
+@numpy_function(np.var)
+def var(
+    a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None
+):
+    """The variance along axes. A `mean` that is given is not moved by a; `correction` is ddof."""
+    refuse("np.var", out=out)
+    if given(correction) or correction is True:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    a = as_inexact(a, dtype)
+    axes = normal_axes(axis, a.ndim)
+    if given(where) or given(mean):
+        return _var_around(a, mean, mask_like(where, a), axes, ddof, keepdims)
+    return keep(reduce_var(a, axis=axes, ddof=ddof), a, axes, keepdims)
+
+
+def _var_around(a, center, mask, axes, ddof, keepdims):
+    """The variance of the elements under the mask, from its definition; None centers at their mean."""
+    number = reduce_sum(mask, axis=axes)
+    if not given(center):
+        total = sum_from(a, 0, mask, axis=axes)
+        center = lift(total / astype(as_array(number), total.dtype), a, axes)
+    away = a - center
+    squares = away.real * away.real + away.imag * away.imag if away.dtype.kind == "c" else away * away
+    total = sum_from(squares, 0, mask, axis=axes)
+    freedom = astype(as_array(np.maximum(number - ddof, 0)), total.dtype)
+    return keep(total / freedom, a, axes, keepdims)
+
+
+@numpy_function(np.std)
+def std(
+    a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None
+):
+    """The standard deviation along axes, with derivative 0 where all elements are equal."""
+    refuse("np.std", out=out)
+    return root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+
+
+# -------------------------------------------------- reductions with one weight per element
+def weighted(weights):
+    """The differential sum(w dx) over each slice and its adjoint, from the one formula w(y, x, ...)."""
+
+    def differential(y, x, dx, *, axis, **params):
+        return reduce_sum(weights(y, x, axis, **params) * dx, axis=axis)
+
+    def pullback(y_bar, y, x, *, axis, **params):
+        w = weights(y, x, axis, **params)
+        return (np.conj(w) if w.dtype.kind == "c" else w) * lift(y_bar, x, axis)
+
+    return differential, pullback
+
+
+def _others(y, x, axis, initial):
+    """For each element the product of all others in its slice: those before it times those behind it."""
+    if x.size == 0:
+        return x
+    flat = merged(x, axis)
+    before, behind = flat[..., :-1], flat[..., :0:-1]
+    one = np.full(flat.shape[:-1] + (1,), 1, x.dtype)
+    last = flat.ndim - 1
+    before = accumulate_multiply(join(one, before, axis=last), axis=last)
+    behind = accumulate_multiply(join(one, behind, axis=last), axis=last)[..., ::-1]
+    w = unmerged(before * behind, x, axis)
+    return w if initial == 1 else w * initial
+
+
+@op
+class reduce_prod:
+    """initial times the product along axes: dy = sum_i (product of the others) dx_i, without division.
+
+    The products of the others are two scans, whose own derivatives are right at zeros to every order.
+    """
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis, initial):
+        return np.multiply.reduce(x, axis=axis, initial=initial)
+
+    def out(x, *, axis, initial):
+        return reduced(x, axis)
+
+    differential, pullback = weighted(_others)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2), "initial": 1}
+        yield (np.array([2.0, 0.0, -1.5]).astype(dtype),), {"axis": (0,), "initial": 2.0}
+
+
+@numpy_function(np.prod)
+@ufunc_method(np.multiply, "reduce")
+def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
+    """The product along axes. `initial` multiplies once, `where` leaves elements out."""
+    refuse("np.prod", out=out)
+    a = as_array(a)
+    a = masked(a if dtype is None else astype(a, dtype), where, 1)
+    axes = normal_axes(axis, a.ndim)
+    static = given(initial) and not isinstance(initial, Tracer)
+    y = reduce_prod(a, axis=axes, initial=initial if static else 1)
+    y = astype(y * initial, y.dtype) if given(initial) and not static else y
+    return keep(y, a, axes, keepdims)
+
+
+def _softmax(y, x, axis):
+    """exp(x - y), the share of each element; an infinite y is shared by the elements equal to it."""
+    y = lift(y, x, axis)
+    infinite = np.isinf(y)
+    equal = np.logical_and(infinite, np.equal(x, y))
+    share = equal / np.maximum(reduce_sum(equal, axis=axis), 1).reshape(kept_shape(x.shape, axis))
+    finite = np.exp(np.where(infinite, 0, x - np.where(infinite, 0, y)))
+    return np.where(infinite, share.astype(x.dtype), finite)
+
+
+def _log_sum_exp(x, axis):
+    peak = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    peak = np.where(np.isfinite(peak), peak, 0)
+    with np.errstate(divide="ignore", over="ignore"):
+        y = np.log(np.add.reduce(np.exp(x - peak), axis=axis))
+    return y + peak.reshape(np.shape(y))
+
+
+@op
+class reduce_logsumexp:
+    """log(sum(exp(x))) along axes, shifted by the largest element: dy = sum exp(x - y) dx."""
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis):
+        return _log_sum_exp(x, axis)
+
+    def out(x, *, axis):
+        return reduced(x, axis)
+
+    differential, pullback = weighted(_softmax)
+
+    def domain(rng, dtype):
+        if np.dtype(dtype).kind == "f":
+            yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2)}
+
+
+@op
+class reduce_logaddexp:
+    """The same function as np.logaddexp.reduce computes it, pair by pair."""
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis):
+        return np.logaddexp.reduce(x, axis=axis)
+
+    def out(x, *, axis):
+        return reduced(x, axis)
+
+    differential, pullback = weighted(_softmax)
+    domain = reduce_logsumexp.domain
+
+
+def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
+    """log(sum(b * exp(a))) along axes without overflow, with SciPy's signature.
+
+    Derivative  exp(a - y), the softmax; where y is infinite, the infinite elements share evenly. With weights
+                b, or complex a, the derivatives of the shifted formula.
+    Raises      as the functions it is made of; return_sign=True returns (log of the magnitude, sign)
+    """
+    a = as_inexact(a, None)
+    if b is None and a.dtype.kind == "f" and not return_sign:
+        axes = normal_axes(axis, a.ndim)
+        return keep(reduce_logsumexp(a, axis=axes), a, axes, keepdims)
+    if b is not None:
+        b = as_array(b)
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        a, b = broadcast_to(a, shape), broadcast_to(b, shape)
+    axes = normal_axes(axis, a.ndim)
+    size = stop_gradient(a.real)
+    size = size if b is None else select(stop_gradient(b) == 0, -np.inf, size)
+    peak = np.max(size, axis=axes, initial=-np.inf, keepdims=True)
+    peak = select(np.isfinite(peak), peak, 0)
+    terms = np.exp(a - peak) if b is None else b * np.exp(a - peak)
+    total = sum(terms, axes, keepdims=True)
+    shape = kept_shape(a.shape, axes) if keepdims else reduced(a, axes).shape
+    if return_sign:
+        y = reshape_to(np.log(np.abs(total)) + peak, shape=shape)
+        return y, reshape_to(np.sign(total), shape=shape)
+    return reshape_to(np.log(total) + peak, shape=shape)
+
+
+# -------------------------------------------------- reductions that NumPy only has as a method
+@ufunc_method(np.logaddexp, "reduce")
+def _logaddexp_reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
+    refuse("np.logaddexp.reduce", out=out)
+    a = as_inexact(array, dtype)
+    axes = normal_axes(axis, a.ndim)
+    flat = merged(masked(a, where, -np.inf), axes)
+    if given(initial):
+        start = broadcast_to(astype(as_array(initial), a.dtype), (*flat.shape[:-1], 1))
+        flat = join(start, flat, axis=flat.ndim - 1)
+    return keep(reduce_logaddexp(flat, axis=(flat.ndim - 1,)), a, axes, keepdims)
+
+
+def _install(name: str, ufunc: np.ufunc) -> None:
+    @ufunc_method(ufunc, "reduce")
+    def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
+        """The last value of the scan, which meets the elements in the same order."""
+        refuse(f"np.{name}.reduce", out=out, initial=initial, where=where if given(where) else None)
+        a = as_inexact(array, dtype)
+        axis = normal_axis(axis, a.ndim)
+        y = SCANS[name](a, axis=axis)
+        return keep(y[(slice(None),) * axis + (-1,)], a, (axis,), keepdims)
+
+
+for _name in ("subtract", "divide", "hypot", "logaddexp2"):
+    _install(_name, getattr(np, _name))
