@@ -11,7 +11,7 @@ import numpy as np
 from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.ops.structural import as_array
-from dualdiff.transforms.boundary import check_callable, fresh_values, name_of, output_leaves
+from dualdiff.transforms.boundary import check_callable, described, fresh_values, name_of, output_leaves
 from dualdiff.transforms.lanes import chunked, spread_lanes
 from dualdiff.tree import flatten, unflatten
 
@@ -37,6 +37,8 @@ def vmap(
         raise InputTypeError(f"vmap was given fallback={fallback!r}.", "Choose 'error' or 'loop'.")
     if chunk_size is not None:
         chunked(1, chunk_size, 1)
+    check_axes(in_axes, "in_axes")
+    check_axes(out_axes, "out_axes")
 
     @functools.wraps(f)
     def batched(*args: Any, **kwargs: Any) -> Any:
@@ -50,10 +52,24 @@ def vmap(
         columns = zip(*(part[0] for part in parts), strict=True)
         ys = [column[0] if len(parts) == 1 else np.concatenate(column) for column in columns]
         places = prefix_leaves(out_axes, unflatten(y_tree, ys))
-        moved = [place_axis(y, place, size) for y, place in zip(ys, places, strict=True)]
+        moved = [place_axis(y, place) for y, place in zip(ys, places, strict=True)]
         return unflatten(y_tree, moved)
 
     return batched
+
+
+def check_axes(prefix: Any, option: str) -> None:
+    """Axes are ints, containers of them, and None for an argument that is not mapped."""
+    if isinstance(prefix, (tuple, list, dict)):
+        for part in prefix.values() if isinstance(prefix, dict) else prefix:
+            check_axes(part, option)
+    elif prefix is None and option == "out_axes":
+        raise InputTypeError("vmap was given out_axes=None.", "Every result has a batch axis: give an int.")
+    elif prefix is not None and type(prefix) is not int:
+        raise InputTypeError(
+            f"vmap was given {prefix!r} in {option}.",
+            "Give ints, None for what all examples share, or containers.",
+        )
 
 
 def prefix_leaves(prefix: Any, value: Any) -> list:
@@ -82,6 +98,11 @@ def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]
     for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
         if axis is not None:
             x = as_array(x)
+            if x.dtype.kind not in "biufc":
+                raise InputTypeError(
+                    f"vmap({name_of(f)}) cannot map leaf {k}: it is of {described(leaves[k])}.",
+                    "Give in_axes=None for arguments that all examples share.",
+                )
             if not -x.ndim <= axis < x.ndim:
                 raise ShapeError(
                     f"vmap({name_of(f)}) maps axis {axis} of leaf {k}, which has shape {x.shape}.",
@@ -126,7 +147,10 @@ def run_examples(f, tree, leaves, axes, kwargs, start, stop):
     return [np.stack(column) for column in zip(*rows, strict=True)], y_tree
 
 
-def place_axis(y: Any, axis: int | None, size: int) -> Any:
-    if axis is None:
-        raise InputTypeError("vmap was given out_axes=None.", "Every result has a batch axis: give an int.")
+def place_axis(y: Any, axis: int) -> Any:
+    if not -y.ndim <= axis < y.ndim:
+        raise ShapeError(
+            f"vmap was given out_axes={axis} for a result of shape {y.shape[1:]} for each example.",
+            f"Give an int from {-y.ndim} to {y.ndim - 1}.",
+        )
     return fresh_values([np.moveaxis(y, 0, axis) if axis else y], [])[0]

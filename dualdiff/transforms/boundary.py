@@ -26,7 +26,8 @@ def check_mode(mode: Any, transform: str, allowed: tuple = MODES) -> None:
 def check_callable(f: Any, transform: str) -> None:
     if not callable(f):
         raise InputTypeError(
-            f"{transform} needs a function; it was given {type(f).__name__}.", f"Write {transform}(f)(x)."
+            f"{transform} needs a function; it was given a value of type {type(f).__name__}.",
+            "Pass the function itself, not the result of calling it.",
         )
 
 
@@ -51,9 +52,8 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
         return np.complex128(x)
     dtype = getattr(x, "dtype", None)
     if dtype is None or dtype.kind not in "biufc" or isinstance(x, (np.matrix, np.ma.MaskedArray)):
-        what = kind.__name__ if dtype is None or dtype.kind in "biufc" else f"{kind.__name__} of {dtype}"
         raise InputTypeError(
-            f"{transform} cannot differentiate with respect to {path()}: it is a {what}.",
+            f"{transform} cannot differentiate with respect to {path()}: it is of {described(x)}.",
             "Pass float arrays, or leave the argument out of argnums.",
         )
     if dtype.kind not in "fc":
@@ -62,6 +62,12 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
             "Integers have no derivative: write x.astype(float), or leave the argument out of argnums.",
         )
     return x
+
+
+def described(x: Any) -> str:
+    """What a leaf that is no number is, for a message."""
+    dtype = getattr(x, "dtype", None)
+    return f"type {type(x).__name__}" + (f" and dtype {dtype}" if isinstance(dtype, np.dtype) else "")
 
 
 def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, list[Tree]]:
@@ -92,8 +98,9 @@ def split_aux(result: Any, has_aux: bool, f: Callable) -> tuple[Any, Any]:
     if not has_aux:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
+        found = f"{len(result)} things" if isinstance(result, tuple) else "one thing"
         raise StructureError(
-            f"has_aux=True needs {name_of(f)} to return (output, aux); it returned {type(result).__name__}.",
+            f"has_aux=True needs {name_of(f)} to return a pair (output, aux); it returned {found}.",
             "Return a pair, or leave has_aux away.",
         )
     return result
@@ -119,7 +126,7 @@ def output_leaf(x: Any, f: Callable, transform: str) -> Any:
         return np.asarray(x)[()]
     if getattr(getattr(x, "dtype", None), "kind", "O") not in "biufc":
         raise StructureError(
-            f"{transform} needs {name_of(f)} to return numbers; it returned a {type(x).__name__}.",
+            f"{transform} needs {name_of(f)} to return numbers; it returned a value of {described(x)}.",
             "Return arrays, numbers or containers of them; use has_aux=True for anything else.",
         )
     return x
@@ -174,8 +181,8 @@ def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
 
 
 def fresh_values(ys: list, leaves: list | None = None) -> list:
-    """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may be
-    a residual of the pullback that goes out with it."""
+    """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may
+    be a residual of the pullback that goes out with it."""
     return [y.copy() if type(y) is np.ndarray and shared(y, leaves) else y for y in ys]
 
 

@@ -367,10 +367,10 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
 
 
 def compact(block: Any) -> Any:
-    """A block that owns its memory; a NumPy scalar stays one."""
+    """A block that the user may write: lanes made by the sweep are fresh, a broadcast is copied."""
     if isinstance(block, Tracer) or not isinstance(block, np.ndarray):
         return block
-    return np.ascontiguousarray(block) if block.ndim and block.flags.writeable else block.copy()[()]
+    return block if block.ndim and block.flags.writeable else block.copy()[()]
 
 
 # -------------------------------------------------- second order
@@ -389,13 +389,29 @@ def hessian(
                 which is what "auto" takes; one word stands for both.
     Raises      ScalarOutputError, InputTypeError
     """
-    outer, inner = (
-        ("forward", "reverse") if mode == "auto" else (mode if isinstance(mode, tuple) else (mode, mode))
-    )
-    check_mode(outer, "hessian")
-    check_mode(inner, "hessian")
+    check_callable(f, "hessian")
+    if mode == "auto":
+        mode = "forward", "reverse"
+    pair = mode if isinstance(mode, tuple) and len(mode) == 2 else (mode, mode)
+    if not all(word in MODES for word in pair):
+        raise InputTypeError(
+            f"hessian was given mode={mode!r}.",
+            "Choose 'auto', 'forward', 'reverse', or a pair of these, outer first.",
+        )
+    outer, inner = pair
     gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
-    return jacobian(gradient, argnums, mode=outer, has_aux=has_aux, chunk_size=chunk_size)
+    second = jacobian(gradient, argnums, mode=outer, has_aux=has_aux, chunk_size=chunk_size)
+
+    @functools.wraps(f)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        if Selection(f, argnums, args, kwargs, "hessian").complex:
+            raise InputTypeError(
+                "hessian needs real arguments; it was given complex ones.",
+                "For a holomorphic f: jacobian(grad(f, holomorphic=True), holomorphic=True).",
+            )
+        return second(*args, **kwargs)
+
+    return both
 
 
 def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux: bool = False) -> tuple:

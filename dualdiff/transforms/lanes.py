@@ -10,6 +10,7 @@ import numpy as np
 
 from dualdiff.errors import InputTypeError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.modes.diagonal import Diagonal
 from dualdiff.transforms.boundary import own
 
 BUDGET = 256 * 2**20  # bytes of seeds and lanes that chunk_size="auto" allows
@@ -23,7 +24,7 @@ def directions(leaves: list, real_directions: bool) -> int:
 def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
     """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
     if len(leaves) == 1 and start == 0 and stop == leaves[0].size:  # the usual case, all in one chunk
-        return [np.eye(stop, dtype=leaves[0].dtype).reshape((stop, *leaves[0].shape))]
+        return [Diagonal(np.ones(leaves[0].shape, leaves[0].dtype))]
     arrays, offset = [], 0
     for x in leaves:
         rows = np.zeros((stop - start, x.size), x.dtype)
@@ -41,7 +42,7 @@ def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
     if y_dot is None:
         return None
     if own(y_dot, BatchTensor, level):
-        return y_dot.value
+        return y_dot.value.full() if type(y_dot.value) is Diagonal else y_dot.value
     return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
 
 
@@ -88,8 +89,11 @@ def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple
     """The ranges of lanes swept together: balanced chunks of at most `chunk_size`, or within the budget."""
     if chunk_size == "auto":
         chunk_size = max(1, BUDGET // lane_bytes)
-    elif chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise InputTypeError(f"chunk_size={chunk_size!r}.", "Give 'auto', None or a positive integer.")
+    elif chunk_size is not None and (type(chunk_size) is not int or chunk_size < 1):
+        raise InputTypeError(
+            f"chunk_size={chunk_size!r} is not a positive int.",
+            "Give a positive int, None for all at once, or 'auto' for what fits in memory.",
+        )
     count = 1 if chunk_size is None else max(1, math.ceil(n / chunk_size))
     size = math.ceil(n / count) if n else 0
     return [(k * size, min(n, (k + 1) * size)) for k in range(count) if k * size < n or k == 0]
