@@ -136,15 +136,20 @@ def pull_general(op: Op, active: tuple[int, ...]) -> Callable:
         if op.pullback is not None:
             bars = op.pullback(y_bar, y, *xs, **params)
             bars = bars if isinstance(bars, tuple) else (bars,)
-            return [bars[i] for i in active]
+            return [nonzero(bars[i]) for i in active]
         known = op.transposes or (None,) * len(xs)
         bars = {i: known[i](y_bar, *xs, **params) for i in active if known[i] is not None}
         rest = tuple(i for i in active if i not in bars)
         if rest:
             bars.update(zip(rest, transpose_differential(op, rest, y_bar, y, xs, params), strict=True))
-        return [bars[i] for i in active]
+        return [nonzero(bars[i]) for i in active]
 
     return pull
+
+
+def nonzero(x_bar: Any) -> Any:
+    """None for a structural zero, which is what the sweeps understand."""
+    return None if type(x_bar) is Zero else x_bar
 
 
 def transpose_differential(op: Op, active: tuple, y_bar: Any, y: Any, xs: Any, params: dict) -> list:

@@ -72,13 +72,13 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
                 if len(parents) == 1 and (not heap or parents[0][0] < heap[0]):
                     # The only parent is the next to visit: no need to queue it.
                     (node,), (y_bar,) = parents, bars
-                    if y_bar is None or type(y_bar) is Zero:
+                    if y_bar is None:
                         break
                     if y_bar.shape != node[1] or y_bar.dtype is not node[2]:
                         y_bar = fit_cotangent(y_bar, node[1], node[2])
                     continue
                 for parent, x_bar in zip(parents, bars, strict=True):
-                    if x_bar is not None and type(x_bar) is not Zero:
+                    if x_bar is not None:
                         _deliver(pending, heap, parent, x_bar)
                 break
             node = parents = bars = y = xs = None  # free what was just visited
