@@ -1,0 +1,106 @@
+"""The benchmarks compute what they say, at a tiny size, and the harness reports it. No time is asserted."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.harness import BY_HAND, SUBJECT, TOLERANCE, Case, Row, disagreement, measure
+from benchmarks.workloads import WORKLOADS, chosen
+
+CASES = {case.name: case for module in WORKLOADS.values() for case in module.cases(tiny=True)}
+CHECKED = [case for case in CASES.values() if not case.measured]
+OURS = [(case, label) for case in CHECKED for label in case.candidates if label.startswith(SUBJECT)]
+
+
+@pytest.mark.parametrize(("case", "label"), OURS, ids=[f"{case.name}-{label}" for case, label in OURS])
+def test_workload_agrees_with_its_reference(case, label):
+    result, reference = (case.candidates[name]()() for name in (label, BY_HAND))
+    assert disagreement(result, reference) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["import", "tape-memory"])
+def test_own_measurement_is_a_positive_number(name):
+    assert CASES[name].candidates[SUBJECT]()() > 0
+
+
+def doubling(**candidates):
+    """A case of the function 2 x at 3, whose derivative is 2."""
+    case = Case("doubling", "2 x", targets={"peer": 0.5})
+    case.add("function", lambda: lambda: 6.0)
+    case.add(BY_HAND, lambda: lambda: 2.0)
+    case.add(SUBJECT, lambda: lambda: np.float64(2))
+    for label, prepare in candidates.items():
+        case.add(label, prepare)
+    return case
+
+
+def rows_of(case):
+    return {row.label: row for row in measure(case, rounds=2, least=1e-9)}
+
+
+def test_a_wrong_candidate_is_not_timed():
+    row = rows_of(doubling(peer=lambda: lambda: 2.1))["peer"]
+    assert row.median is None
+    assert row.note.startswith("wrong")
+
+
+def test_a_missing_peer_is_left_out_and_said():
+    def absent():
+        raise ModuleNotFoundError("No module named 'peer'")
+
+    case = doubling(peer=absent)
+    rows = measure(case, rounds=2, least=1e-9)
+    assert rows[-1].median is None
+    assert "peer left out: No module named 'peer' (doubling)" in report.text([(case, rows)])
+
+
+def test_a_failing_candidate_does_not_end_the_run():
+    def fails():
+        raise ValueError("no rule")
+
+    rows = rows_of(doubling(peer=lambda: fails))
+    assert rows["peer"].note == "failed: ValueError: no rule"
+    assert rows[SUBJECT].median > 0
+
+
+def test_measured_values_and_ratios_are_those_returned():
+    case = Case("own", "own numbers", count=2, targets={"peer": 0.5}, measured=True)
+    for label, value in {"function": 4.0, SUBJECT: 12.0, "peer": 8.0}.items():
+        case.add(label, lambda value=value: lambda: value)
+    rows = rows_of(case)
+    assert (rows[SUBJECT].median, rows[SUBJECT].over_function) == (6.0, 3.0)
+    assert (rows["peer"].subject_over, rows["peer"].missed) == (1.5, True)
+
+
+def test_disagreement_sees_shape_value_and_nan():
+    assert disagreement((1.0, [np.ones(2)]), [1.0, np.ones(2)]) == 0
+    assert disagreement(np.ones(2), np.ones(3)) == np.inf
+    assert disagreement([0.0], [1e-6]) == pytest.approx(1e-6)
+    assert disagreement(np.nan, 1.0) == np.inf
+
+
+def test_every_target_names_a_candidate():
+    assert [(c.name, t) for c in CASES.values() for t in c.targets if t not in c.candidates] == []
+
+
+def test_reports_hold_every_number():
+    case = doubling()
+    rows = [
+        Row(BY_HAND, median=2.0, least=1.5, subject_over=3.0, target=2.5),
+        Row(SUBJECT, median=6.0, least=6.0),
+    ]
+    found = json.loads(report.as_json([(case, rows)], {"numpy": "2"}))
+    assert found["environment"] == {"numpy": "2"}
+    assert found["cases"][0]["rows"][0]["missed"] is True
+    assert "| doubling, us | by hand | 2 | 1.5 |  |  | 3 | <= 2.5 MISSED |" in report.markdown(
+        [(case, rows)], {}
+    )
+
+
+def test_names_choose_workloads_and_cases():
+    assert [case.name for case in chosen(["mlp", "chain-jvp"])] == ["chain-jvp", "mlp"]
+    assert [case.name for case in chosen(["chain"])] == ["chain-vjp", "chain-gradient", "chain-jvp"]
+    with pytest.raises(ValueError, match="no workload is called nothing; there are chain"):
+        chosen(["nothing"])
