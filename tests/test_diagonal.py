@@ -8,7 +8,8 @@ from dualdiff.modes.diagonal import Diagonal
 
 D = Diagonal(np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]]))
 V = Diagonal(np.array([1.5, -2.0, 0.5]))
-ROW, MATRIX, FULL = np.array([2.0, 3.0, -1.0]), np.arange(12.0).reshape(3, 4), np.arange(36.0).reshape(6, 2, 3)
+ROW, MATRIX = np.array([2.0, 3.0, -1.0]), np.arange(12.0).reshape(3, 4)
+FULL = np.arange(36.0).reshape(6, 2, 3)
 
 
 def on_full(x):

@@ -1,4 +1,4 @@
-"""Seeds that are still diagonal: the identity with which a Jacobian starts, scaled, before any op mixes its lanes.
+"""Seeds that are still diagonal: the identity a Jacobian starts with, scaled, before an op mixes its lanes.
 
 Multiplying an identity of n lanes by partials, or by a matrix, as if it were full costs n times the work that
 the result holds. A `Diagonal` stands in a batched tensor for its full array, follows the few ops that keep it
