@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dualdiff.core import FUNCTIONS, OPS
 from dualdiff.testing.samples import generator
 
 settings.register_profile(
@@ -40,3 +41,14 @@ def pytest_collection_modifyitems(config, items):
 def rng(request):
     """Random numbers whose seed is the name of the test, so that a failure repeats."""
     return generator(request.node.nodeid.rpartition("/")[2])
+
+
+@pytest.fixture
+def unregistered():
+    """Ops declared in the test leave the registry with it, so that tests of the registry never meet them."""
+    ops, functions = dict(OPS), dict(FUNCTIONS)
+    yield
+    OPS.clear()
+    OPS.update(ops)
+    FUNCTIONS.clear()
+    FUNCTIONS.update(functions)
