@@ -4,7 +4,7 @@ cd "$(dirname "$0")/.."
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONSTARTUP
 python=${PYTHON:-python3}
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    echo "dualdiff needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1 || true)." >&2
+    echo "dualdiff needs Python 3.11 or newer; '$python' is $("$python" --version 2>/dev/null || echo missing)." >&2
     echo "Install one, or name it: PYTHON=/path/to/python3.12 sh $0" >&2
     exit 1
 fi
