@@ -45,7 +45,7 @@ def deciding(x, what: str):
     """Plain numbers that decide a shape or an order; a batched tensor cannot."""
     if isinstance(x, Tracer):
         raise ControlFlowError(
-            f"{what} depend on the example: the shape of the result would as well.",
+            f"{what} depend on the example, so the place of every element or the shape would as well.",
             "Use vmap(..., fallback='loop').",
         )
     return x
@@ -94,7 +94,7 @@ def roll(a, shift, axis=None):
     if axis is None:
         return reshape_to(roll(ravel(a), shift, 0), shape=a.shape)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    for s, k in np.broadcast(shift, axes):
+    for s, k in np.broadcast(deciding(shift, "shifts"), axes):
         k = normal_axis(k, a.ndim)
         edge = -operator.index(s) % max(a.shape[k], 1)
         if edge:

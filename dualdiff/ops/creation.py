@@ -97,18 +97,24 @@ for _f in (np.ones, np.eye, np.identity, np.arange, np.tri):
 
 
 # -------------------------------------------------- between two ends
+def ends(*values: Any) -> list:
+    """The ends in their common floating dtype; Python numbers are weak."""
+    values = [v if isinstance(v, (int, float, complex)) else asarray(v) for v in values]
+    dtype = np.result_type(0.0, *(getattr(v, "dtype", v) for v in values))
+    return [astype(asarray(v), dtype) for v in values]
+
+
 @numpy_function(np.linspace)
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
     """Evenly spaced numbers from start to stop, which may be tensors: start + k (stop - start) / n."""
     num = operator.index(num)
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
-    start, stop = (asarray(end) for end in (start, stop))
-    start, stop = (end * 1.0 if end.dtype.kind not in "fc" else end for end in (start, stop))
+    start, stop = ends(start, stop)
     width = stop - start
     intervals = num - 1 if endpoint else num
     step = width / intervals if intervals > 0 else np.nan
-    k = np.arange(num).reshape((-1,) + (1,) * width.ndim).astype(np.result_type(width.dtype))
+    k = np.arange(num).reshape((-1,) + (1,) * width.ndim).astype(width.dtype)
     y = start + k * (step if intervals > 0 else width)
     if endpoint and num > 1:  # exactly, not but for rounding
         y = concatenate([y[:-1], broadcast_to(stop, width.shape)[None]])
@@ -121,11 +127,11 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 @numpy_function(np.logspace)
 def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     """base ** linspace(start, stop): numbers evenly spaced on a log scale, from exponents."""
-    base = asarray(base)
-    ndim = max(np.ndim(start), np.ndim(stop), base.ndim)
+    start, stop, base = ends(start, stop, base)
     if base.ndim:
+        ndim = max(start.ndim, stop.ndim, base.ndim)
         start, stop, base = (
-            reshape_to(x, shape=(1,) * (ndim - x.ndim) + x.shape) for x in map(asarray, (start, stop, base))
+            reshape_to(x, shape=(1,) * (ndim - x.ndim) + x.shape) for x in (start, stop, base)
         )
         base = expand_dims(base, axis)
     y = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
@@ -135,8 +141,7 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 @numpy_function(np.geomspace)
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """Numbers evenly spaced on a log scale, from the end points: start (stop / start)**(k / intervals)."""
-    start, stop = (asarray(end) for end in (start, stop))
-    start, stop = (end * 1.0 if end.dtype.kind not in "fc" else end for end in (start, stop))
+    start, stop = ends(start, stop)
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     # A complex ratio is taken by its principal logarithm, so the numbers run along a logarithmic spiral.

@@ -110,7 +110,7 @@ class gather:
 
 @op
 class scatter_add:
-    """Zeros of the given shape, to which x is added at x[i, j, ...]; duplicates accumulate: the adjoint of gather."""
+    """Zeros of the given shape with x added at [i, j, ...], duplicates each: the adjoint of gather."""
 
     linear = (0,)
 
@@ -185,11 +185,11 @@ def last_writers(positions, size):
 # -------------------------------------------------- keys
 def getitem(x: Any, key: Any) -> Any:
     """x[key] for a tensor x, or for an array x and tensors of integers in the key."""
-    parts = key if isinstance(key, tuple) else (key,)
-    parts = expand_ellipsis([normal_part(part) for part in parts], x.ndim)
+    parts = [normal_part(part) for part in (key if isinstance(key, tuple) else (key,))]
+    parts, gap = one_per_axis(parts, x.shape)
     if not any(isinstance(part, (np.ndarray, Tracer)) for part in parts):
         return cut(x, key=tuple(parts))
-    return advanced(x, parts)
+    return advanced(x, parts, gap)
 
 
 def normal_part(part: Any) -> Any:
@@ -216,46 +216,81 @@ def normal_part(part: Any) -> Any:
     return array
 
 
-def expand_ellipsis(parts: list, ndim: int) -> list:
-    """The key with boolean masks as integer arrays and a slice for every axis that it leaves out."""
-    parts = [i for part in parts for i in mask_to_indices(part)]
-    used = sum(part is not None and part is not Ellipsis for part in parts)
-    if used > ndim:
-        raise IndexError(f"too many indices: the array is {ndim}-dimensional, but {used} were indexed")
-    fill = [slice(None)] * (ndim - used)
-    at = next((k for k, part in enumerate(parts) if part is Ellipsis), None)
-    if at is None:
-        return parts + fill
-    return parts[:at] + fill + parts[at + 1 :]
+def is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
 
 
-def mask_to_indices(part: Any) -> tuple:
-    if not hasattr(part, "dtype") or part.dtype.kind != "b":
-        return (part,)
-    if isinstance(part, Tracer):
-        raise ControlFlowError(
-            "indexing with a batched boolean mask: the shape of the result would depend on the example.",
-            "Use np.where(mask, x, 0).",
+def one_per_axis(parts: list, shape: tuple[int, ...]) -> tuple[list, int]:
+    """The key with a slice for every axis that it leaves out and an integer array for every axis of a mask.
+
+    What takes no axis stays: None, and a single boolean, which makes an axis of length 0 or 1. Also where the
+    ellipsis stood: it separates index arrays even where it stands for no axis.
+    """
+    takes = [p.ndim if is_mask(p) else int(p is not None and p is not Ellipsis) for p in parts]
+    if sum(takes) > len(shape):
+        raise IndexError(
+            f"too many indices: the array is {len(shape)}-dimensional, but {sum(takes)} were indexed"
         )
-    return tuple(np.nonzero(part)) if part.ndim else (np.zeros(int(part), int),)
+    if sum(part is Ellipsis for part in parts) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    fill = [slice(None)] * (len(shape) - sum(takes))
+    found: list = []
+    axis = gap = 0
+    for part, n in zip(parts, takes, strict=True):
+        if part is Ellipsis:
+            gap = len(found)
+            found += fill
+            axis += len(fill)
+            fill = []
+        else:
+            found += mask_to_indices(part, shape[axis : axis + n]) if is_mask(part) and n else [part]
+            axis += n
+    return found + fill, gap
 
 
-def advanced(x: Any, parts: list) -> Any:
+def mask_to_indices(mask: Any, shape: tuple[int, ...]) -> tuple:
+    if isinstance(mask, Tracer):
+        raise batched_mask()
+    if mask.shape != shape:
+        raise IndexError(
+            f"boolean index of shape {mask.shape} did not match the indexed axes of shape {shape}"
+        )
+    return np.nonzero(mask)
+
+
+def batched_mask() -> ControlFlowError:
+    return ControlFlowError(
+        "indexing with a batched boolean mask: the shape of the result would depend on the example.",
+        "Use np.where(mask, x, 0).",
+    )
+
+
+def advanced(x: Any, parts: list, gap: int) -> Any:
     """Slices first, then the indexed axes to the front, gather, and the new axes to NumPy's place."""
     arrays = [k for k, p in enumerate(parts) if isinstance(p, (np.ndarray, Tracer, int))]
-    basic = tuple(slice(None) if k in arrays else p for k, p in enumerate(parts))
+    basic = tuple(
+        None if is_mask(p) else slice(None) if k in arrays else p for k, p in enumerate(parts)
+    )  # a single boolean chooses all or nothing of a new axis
     x = cut(x, key=basic) if any(p != slice(None) for p in basic) else x
-    indices = [np.asarray(p) if isinstance(p, int) else p for p in (parts[k] for k in arrays)]
+    indices = [index_array(parts[k]) for k in arrays]
     order = arrays + [k for k in range(x.ndim) if k not in arrays]
     if order != list(range(x.ndim)):
         x = permute(x, axes=tuple(order))
     y = gather(x, *indices)
     together = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
-    if not together or arrays[0] == 0:
+    if not together or arrays[0] == 0 or arrays[0] < gap <= arrays[-1]:
         return y
     free = len(index_shape(indices))
     axes = (*range(free, free + arrays[0]), *range(free), *range(free + arrays[0], y.ndim))
     return permute(y, axes=axes)
+
+
+def index_array(part: Any) -> Any:
+    if not is_mask(part):
+        return np.asarray(part) if isinstance(part, int) else part
+    if isinstance(part, Tracer):
+        raise batched_mask()
+    return np.zeros(int(part), int)
 
 
 # -------------------------------------------------- functional updates
@@ -301,10 +336,10 @@ class At:
         # One round per repetition of a position: within a round every position is written once.
         x, positions = self.x, self._positions()
         v = fitted(v, positions, x)
-        if isinstance(positions, Tracer):
-            return write(x, op(gather(x.reshape(-1), positions), v), positions)
         flat, values = positions.reshape(-1), v.reshape(-1)
-        for chosen in rounds(flat):
+        # Which positions repeat differs between the examples of a batch, so there a round is one write.
+        batched = isinstance(positions, Tracer)
+        for chosen in np.arange(flat.size)[:, None] if batched else rounds(flat):
             current = gather(x.reshape(-1), flat[chosen])
             x = write(x, op(current, gather(values, chosen)), flat[chosen])
         return x
@@ -391,6 +426,8 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         indices = indices % a.shape[axis]
     elif mode == "clip":
         indices = np.clip(indices, 0, a.shape[axis] - 1)
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     return getitem(a, (slice(None),) * axis + (indices,))
 
 
