@@ -66,7 +66,8 @@ def elementwise(
             arity=arity,
         )
     )
-    if getattr(evaluate, "__module__", "").partition(".")[0] == "numpy" or isinstance(evaluate, np.ufunc):
+    module = getattr(evaluate, "__module__", None) or ""  # None where code was executed without a module
+    if module.partition(".")[0] == "numpy" or isinstance(evaluate, np.ufunc):
         FUNCTIONS[evaluate] = record
     return record
 
