@@ -37,9 +37,9 @@ _FUNCTIONS_ONLY = (creation, joining, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(
-    [np.ndarray, float, int, complex, bool, np.float64, np.float32, np.float16, np.longdouble, np.complex128]
+    [np.ndarray, float, int, bool, np.float64, np.float32, np.float16, np.longdouble, np.complex128]
     + [np.complex64, np.int64, np.int32, np.bool_]
-)
+)  # not complex: 1j * np.float64(1) is Python's complex, which has no shape
 
 # op name -> (method, reflected method, the plain operator, which beats calling the ufunc and is what
 # plain code would have run). Modes replace these methods by their fast entries.
