@@ -23,6 +23,9 @@ from dualdiff.ops import (
     extremes,
     indexing,
     joining,
+    logsums,
+    linalg,
+    linalg_norm,
     ordering,
     products,
     questions,
@@ -33,7 +36,7 @@ from dualdiff.ops import (
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
-_FUNCTIONS_ONLY = (creation, joining, questions)
+_FUNCTIONS_ONLY = (creation, joining, logsums, linalg, linalg_norm, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(

@@ -133,11 +133,11 @@ def pull_general(op: Op, active: tuple[int, ...]) -> Callable:
     def pull(y_bar, y, xs, params):
         if op.multiple:
             y_bar = tuple(y_bar[k] if k in y_bar else Zero.like(part) for k, part in enumerate(y))
-        if op.pullback is not None:
+        known = op.transposes or (None,) * len(xs)
+        if op.pullback is not None and any(known[i] is None for i in active):
             bars = op.pullback(y_bar, y, *xs, **params)
             bars = bars if isinstance(bars, tuple) else (bars,)
             return [nonzero(bars[i]) for i in active]
-        known = op.transposes or (None,) * len(xs)
         bars = {i: known[i](y_bar, *xs, **params) for i in active if known[i] is not None}
         rest = tuple(i for i in active if i not in bars)
         if rest:

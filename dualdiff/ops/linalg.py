@@ -1,0 +1,401 @@
+"""Linear algebra by elimination: solve, inv, det, slogdet, cholesky, pinv, and what is made of them.
+
+Decompositions are in linalg_spectral.py, norms in linalg_norm.py.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.declare import numpy_function, op
+from dualdiff.domains import reals
+from dualdiff.ops.contraction import adjoint, aligned, conjugated
+from dualdiff.ops.linalg_spectral import SlogdetResult, hermitian, singular_value, triangle, well_conditioned
+from dualdiff.ops.structural import as_array
+
+
+# ------------------------------------------------------------------------------ solve and inv
+@op
+class solve_matrix:
+    """X with A X = B: A dX = dB - dA X, linear in B; B_bar = A^-H X_bar and A_bar = -B_bar X^H.
+
+    Source      M. Giles 2008, Collected matrix derivative results for AD
+    """
+
+    name = "solve"
+
+    def evaluate(a, b):
+        return np.linalg.solve(a, b)
+
+    def out(a, b):
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        return Aval(stack + b.shape[-2:], np.result_type(a.dtype, b.dtype))
+
+    def differential(x, a, b, da, db):
+        return solve_matrix(a, db - da @ x)
+
+    transposes = None, lambda x_bar, a, b: solve_matrix(adjoint(a), x_bar)
+
+    def pullback(x_bar, x, a, b):
+        # One system for both arguments: transposing the differential would solve it once for each.
+        b_bar = solve_matrix(adjoint(a), x_bar)
+        return -(b_bar @ adjoint(x)), b_bar
+
+    def batch(size, mapped, values, params):
+        a, b = values
+        if not mapped[0] and a.ndim == 2:  # one elimination for all right-hand sides
+            columns = np.moveaxis(b, -2, 0)
+            x = solve_matrix(a, columns.reshape(columns.shape[0], math.prod(columns.shape[1:])))
+            return np.moveaxis(x.reshape(columns.shape), 0, -2)
+        stack = max(x.ndim - m for x, m in zip(values, mapped, strict=True)) - 2
+        return solve_matrix(*(aligned(x, stack) if m else x for x, m in zip(values, mapped, strict=True)))
+
+    def domain(rng, dtype):
+        for a, b in (((3, 3), (3, 2)), ((2, 3, 3), (3, 1)), ((2, 2), (3, 2, 2))):
+            yield (well_conditioned(rng, a, dtype), reals.sample(rng, b, dtype)), {}
+
+
+@numpy_function(np.linalg.solve)
+def solve(a, b):
+    """The solution of a x = b; b is a vector if it has one axis, else a stack of matrices."""
+    a, b = as_array(a), as_array(b)
+    return solve_matrix(a, b) if b.ndim != 1 else solve_matrix(a, b[:, None])[..., 0]
+
+
+@op
+class inverse:
+    """Y = A^-1: dY = -Y dA Y   (M. Giles 2008, Collected matrix derivative results for AD)"""
+
+    name = "inv"
+    core = 2
+
+    def evaluate(a):
+        return np.linalg.inv(a)
+
+    def out(a):
+        return Aval(a.shape, a.dtype)
+
+    def differential(y, a, da):
+        return -(y @ da @ y)
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 2, 2), (1, 1)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+
+
+@numpy_function(np.linalg.inv)
+def inv(a):
+    """The inverse of a matrix, or of a stack of them."""
+    return inverse(as_array(a))
+
+
+# ------------------------------------------------------------------------------ determinants
+def products_without(s, count: int):
+    """For singular values s, the products of all but s_i (count 1), or of all but s_i and s_j (count 2)."""
+    mine = np.eye(s.shape[-1], dtype=bool)
+    if count == 1:
+        return np.prod(np.where(mine, 1, s[..., None, :]), axis=-1)
+    pairs = np.prod(np.where(mine[:, None] | mine, 1, s[..., None, None, :]), axis=-1)
+    return np.where(mine, 0, pairs)
+
+
+def orientation(u, vh):
+    """det(U) det(V^H), the phase that separates a determinant from the product of singular values."""
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+
+
+def _cofactors(a):
+    """By the inverse where it is well conditioned, else by singular values, which is exact for any rank."""
+    with np.errstate(all="ignore"):
+        try:
+            y = np.linalg.inv(a)
+            condition = np.abs(a).sum(-2).max(-1, initial=0) * np.abs(y).sum(-2).max(-1, initial=0)
+            if np.all(condition * np.sqrt(np.finfo(a.dtype).eps) < 1e-3):
+                return np.linalg.det(a)[..., None, None] * y.mT
+        except np.linalg.LinAlgError:
+            pass
+    u, s, vh = np.linalg.svd(a)
+    return orientation(u, vh) * ((conjugated(u) * products_without(s, 1)[..., None, :]) @ conjugated(vh))
+
+
+@op
+class cofactors:
+    """C = d det / dA for any rank: with A = U diag(s) V^H the transpose of det(U V^H) V adj(diag(s)) U^H.
+
+    adj(diag(s)) holds the products of all values but one. Its differential along E = U^H dA V holds those of
+    all but two: P_ij = prod of s_k for k not i, j; on the diagonal sum_j P_ij E_jj, beside it -P_ij E_ij.
+
+    Cost        one decomposition; n^3 numbers for the differential
+    """
+
+    core = 2
+    evaluate = _cofactors
+
+    def out(a):
+        return Aval(a.shape, a.dtype)
+
+    def differential(c, a, da):
+        u, s, vh = singular_value(a, full=False, least=False)
+        v = adjoint(vh)
+        e = adjoint(u) @ da @ v
+        p = products_without(s, 2)
+        diagonal = (p @ np.einsum("...ii->...i", e)[..., None]) * np.eye(s.shape[-1])
+        return orientation(u, vh) * (v @ (diagonal - p * e) @ adjoint(u)).mT
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 3, 3), (1, 1)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+        yield (np.array([[1, 2, 3], [2, 4, 6], [0, 1, 5]]).astype(dtype),), {}
+
+
+@op
+class determinant:
+    """d det = sum of C dA with the cofactors C: no inverse, so right for singular matrices (LA-1 to LA-3)."""
+
+    name = "det"
+    core = 2
+
+    def evaluate(a):
+        return np.linalg.det(a)
+
+    def out(a):
+        return Aval(a.shape[:-2], a.dtype)
+
+    def differential(y, a, da):
+        return np.sum(cofactors(a) * da, axis=(-2, -1))
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 2, 2), (1, 1)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+
+
+@numpy_function(np.linalg.det)
+def det(a):
+    """The determinant of a matrix, or of a stack of them."""
+    return determinant(as_array(a))
+
+
+def _gradient_of_log(a):
+    singular = np.linalg.slogdet(a)[0] == 0
+    if not np.any(singular):
+        return np.linalg.inv(a).mT
+    regular = np.where(singular[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a)
+    return np.where(singular[..., None, None], _cofactors(a), np.linalg.inv(regular).mT)
+
+
+@op
+class gradient_of_log:
+    """G = A^-T, for which d log det = sum of G dA; the cofactors where A is singular, to be divided by 0."""
+
+    core = 2
+    evaluate = _gradient_of_log
+
+    def differential(g, a, da):
+        return -(g @ da.mT @ g)
+
+    def domain(rng, dtype):
+        yield (well_conditioned(rng, (2, 3, 3), dtype),), {}
+
+
+@op
+class sign_log_determinant:
+    """det = sign exp(l): with t = tr(A^-1 dA), dl = Re t and dsign = i sign Im t.
+
+    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs (LA-4).
+    """
+
+    name = "slogdet"
+    core = 2
+    multiple = True
+
+    def evaluate(a):
+        return tuple(np.linalg.slogdet(a))
+
+    def differential(y, a, da):
+        sign, log = y
+        t = np.sum(gradient_of_log(a) * da, axis=(-2, -1))
+        regular = np.not_equal(sign, 0).astype(log.dtype)
+        if sign.dtype.kind == "c":
+            return sign * (1j * np.imag(t)), np.real(t) / regular
+        return None, t / regular
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 2, 2), (1, 1)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+
+
+@numpy_function(np.linalg.slogdet)
+def slogdet(a):
+    """The sign of the determinant, and the logarithm of its absolute value."""
+    return SlogdetResult(*sign_log_determinant(as_array(a)))
+
+
+# ------------------------------------------------------------------------------ cholesky
+@op
+class lower_cholesky:
+    """A = L L^H: dL = L Phi(L^-1 dA L^-H), where Phi takes the lower triangle with half the diagonal.
+
+    Source      I. Murray 2016, Differentiation of the Cholesky decomposition (arXiv:1602.07527)
+    """
+
+    name = "cholesky"
+    core = 2
+
+    def evaluate(a):
+        return np.linalg.cholesky(hermitian(a))
+
+    def out(a):
+        return Aval(a.shape, a.dtype)
+
+    def differential(y, a, da):
+        # inv once and products, not two systems: with k seeds at once the products are all that is repeated
+        inverse_factor = np.linalg.inv(y)
+        e = inverse_factor @ hermitian(da) @ adjoint(inverse_factor)
+        n = y.shape[-1]
+        return y @ (e * (np.tril(np.ones((n, n), e.dtype)) - 0.5 * np.eye(n, dtype=e.dtype)))
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 2, 2), (1, 1)):
+            x = well_conditioned(rng, shape, dtype)
+            yield (x @ adjoint(x),), {}
+
+
+@numpy_function(np.linalg.cholesky)
+def cholesky(a, /, *, upper=False):
+    """The triangular factor of the positive definite matrix in one triangle of a."""
+    factor = lower_cholesky(triangle(as_array(a), "U" if upper else "L"))
+    return adjoint(factor) if upper else factor
+
+
+# ------------------------------------------------------------------------------ pinv
+@op
+class pseudo_inverse:
+    """P = A^+, of constant rank: dP = -P dA P + P P^H dA^H (I - A P) + (I - P A) dA^H P^H P.
+
+    Source      G. Golub and V. Pereyra 1973, The differentiation of pseudo-inverses and nonlinear least
+                squares problems whose variables separate
+    """
+
+    name = "pinv"
+    core = 2
+
+    def evaluate(a, *, rcond):
+        return np.linalg.pinv(a, rcond=rcond)
+
+    def out(a, *, rcond):
+        return Aval(a.shape[:-2] + a.shape[:-3:-1], a.dtype)
+
+    def differential(p, a, da, *, rcond):
+        dah, ph = adjoint(da), adjoint(p)
+        left = (p @ ph) @ dah
+        right = dah @ (ph @ p)
+        return left - (left @ a) @ p + right - p @ (a @ right) - p @ da @ p
+
+    def domain(rng, dtype):
+        for shape in ((3, 2), (2, 2, 3), (2, 2)):
+            yield (well_conditioned(rng, shape, dtype),), {"rcond": 1e-15}
+
+
+@numpy_function(np.linalg.pinv)
+def pinv(a, rcond=None, hermitian=False, *, rtol=np._NoValue):
+    """The Moore-Penrose inverse; singular values up to rcond (or rtol) times the largest count as 0."""
+    a = as_array(a)
+    if rtol is not np._NoValue:
+        if rcond is not None:
+            raise ValueError("`rtol` and `rcond` can't be both set.")
+        rcond = max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol
+    a = hermitian_part(a) if hermitian else a
+    return pseudo_inverse(a, rcond=1e-15 if rcond is None else rcond)
+
+
+def hermitian_part(a):
+    """The Hermitian matrix in the lower triangle, as a function of both."""
+    return hermitian(triangle(a, "L"))
+
+
+# ------------------------------------------------------------------------------ made of these
+@numpy_function(np.linalg.matrix_power)
+def matrix_power(a, n):
+    """a @ a @ ... @ a, n times, by squaring; of the inverse for a negative n; a constant for n = 0."""
+    a, n = as_array(a), operator.index(n)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power needs square matrices, not shape {a.shape}")
+    if n == 0:
+        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape).copy()
+    a = inv(a) if n < 0 else a
+    power, result, n = a, None, abs(n)
+    while True:
+        if n % 2:
+            result = power if result is None else result @ power
+        n //= 2
+        if not n:
+            return result
+        power = power @ power
+
+
+@numpy_function(np.linalg.multi_dot)
+def multi_dot(arrays, *, out=None):
+    """The product of several matrices in the order with the fewest multiplications."""
+    arrays = [as_array(x) for x in arrays]
+    if len(arrays) < 2:
+        raise ValueError("Expecting at least two arrays.")
+    first, last = arrays[0].ndim == 1, arrays[-1].ndim == 1
+    arrays[0] = arrays[0][None, :] if first else arrays[0]
+    arrays[-1] = arrays[-1][:, None] if last else arrays[-1]
+    y = product_in_order(arrays, cheapest_splits([x.shape[0] for x in arrays] + [arrays[-1].shape[1]]), 0)
+    y = y[..., 0] if last else y
+    return y[0] if first else y
+
+
+def cheapest_splits(sizes: list[int]) -> dict:
+    """Where to split each run of matrices i..j, by dynamic programming over their sizes.
+
+    Source      T. Cormen et al., Introduction to Algorithms, chapter on dynamic programming: matrix chains
+    """
+    n = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(n)}
+    split = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            options = [
+                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            ]
+            cost[i, j], split[i, j] = min(options)
+    return split
+
+
+def product_in_order(arrays: list, split: dict, start: int):
+    """The product of a run of matrices, of which the first has number `start`."""
+    if len(arrays) == 1:
+        return arrays[0]
+    cut = split[start, start + len(arrays) - 1] + 1 - start
+    return product_in_order(arrays[:cut], split, start) @ product_in_order(arrays[cut:], split, start + cut)
+
+
+@op
+class matrix_rank_of:
+    """The number of singular values above a tolerance: an integer."""
+
+    name = "matrix_rank"
+    constant = True
+    core = 2
+
+    def evaluate(a, **keywords):
+        return np.linalg.matrix_rank(a, **keywords)
+
+    def domain(rng, dtype):
+        yield (well_conditioned(rng, (2, 3, 3), dtype),), {}
+
+
+@numpy_function(np.linalg.matrix_rank)
+def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
+    """The number of singular values above a tolerance; of a vector, whether any element is not 0."""
+    A = as_array(A)
+    if A.ndim < 2:
+        return np.any(np.not_equal(A, 0)).astype(int)
+    return matrix_rank_of(A, tol=tol, hermitian=hermitian, rtol=rtol)

@@ -1,0 +1,160 @@
+"""Norms of vectors and matrices in every order, and the condition number.
+
+Two ops, `length` and `power_norm`; the other orders are sums, extremes and singular values. At their kinks
+the norms take the subgradient of smallest norm and share ties evenly (conventions NR-1 to NR-15).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dualdiff.declare import numpy_function, op
+from dualdiff.domains import nonzero
+from dualdiff.ops.elementwise import over_length, phase_conjugate
+from dualdiff.ops.linalg_spectral import svdvals
+from dualdiff.ops.reductions import expand_back, keep
+from dualdiff.ops.structural import as_array, astype, moveaxis, normal_axes
+
+
+def real_sum(weights, dx, axis):
+    """The sum of Re(weights dx) along axes."""
+    terms = weights * dx
+    return np.sum(np.real(terms) if terms.dtype.kind == "c" else terms, axis=axis)
+
+
+@op
+class length:
+    """y = sqrt(sum |x|^2): dy = sum Re(conj(x) dx) / y, and 0 where y is 0."""
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, axis):
+        if len(axis) == x.ndim:
+            return np.linalg.norm(x.reshape(-1))
+        return np.sqrt(np.add.reduce((np.conj(x) * x).real, axis=axis))
+
+    def differential(y, x, dx, *, axis):
+        return over_length(real_sum(np.conj(x) if x.dtype.kind == "c" else x, dx, axis), y)
+
+    def domain(rng, dtype):
+        yield (nonzero.sample(rng, (4,), dtype),), {"axis": (0,)}
+        yield (nonzero.sample(rng, (2, 3, 2), dtype),), {"axis": (0, 2)}
+
+
+@op
+class power_norm:
+    """y = (sum |x|^p)^(1/p): dy = sum (|x| / y)^(p-1) Re(conj(x) dx) / |x|, and 0 where y is 0.
+
+    At a single x of 0 the weight is the limit from above, which is infinite for p < 1 (NR-8).
+    """
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, p, axis):
+        with np.errstate(divide="ignore"):  # 1 / 0 for p < 0 means y = 0
+            return np.add.reduce(np.abs(x) ** p, axis=axis) ** (1 / p)
+
+    def differential(y, x, dx, *, p, axis):
+        y = expand_back(y, x, axis)
+        flat = np.equal(y, 0)
+        share = np.where(flat, 1, np.abs(x) / np.where(flat, 1, y))
+        weights = np.where(np.equal(x, 0), 1, phase_conjugate(x)) * np.where(flat, 0, share ** (p - 1))
+        return real_sum(weights, dx, axis)
+
+    def domain(rng, dtype):
+        for p in (3, 0.5, -1):
+            yield (nonzero.sample(rng, (2, 3, 2), dtype),), {"p": p, "axis": (1, 2)}
+
+
+def of_vectors(x, order, axis: tuple[int, ...]):
+    """The norm of the elements along some axes, as of one vector."""
+    if order is None or order == 2:
+        return length(x, axis=axis)
+    if order == np.inf:
+        return np.max(np.abs(x), axis=axis)
+    if order == -np.inf:
+        return np.min(np.abs(x), axis=axis)
+    if order == 0:
+        return np.sum(np.not_equal(x, 0), axis=axis).astype(np.empty((), x.dtype).real.dtype)
+    if order == 1:
+        return np.sum(np.abs(x), axis=axis)
+    if isinstance(order, str):
+        raise ValueError(f"Invalid norm order '{order}' for vectors")
+    return power_norm(x, p=order, axis=axis)
+
+
+SPECTRAL = {2: np.max, -2: np.min, "nuc": np.sum}
+EXTREME = {1: np.max, -1: np.min, np.inf: np.max, -np.inf: np.min}
+
+
+def of_matrices(x, order, axis: tuple[int, ...]):
+    """The norm of the matrices in two axes, rows first."""
+    if axis[0] == axis[1]:
+        raise ValueError("Duplicate axes given.")
+    if order in (None, "fro", "f"):
+        return length(x, axis=tuple(sorted(axis)))
+    x = moveaxis(x, axis, (-2, -1))
+    if order in SPECTRAL:
+        return SPECTRAL[order](svdvals(x), axis=-1)
+    if order in EXTREME:
+        return EXTREME[order](np.sum(np.abs(x), axis=-2 if abs(order) == 1 else -1), axis=-1)
+    raise ValueError("Invalid norm order for matrices.")
+
+
+@numpy_function(np.linalg.norm)
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors (one axis) or matrices (two); of all elements if neither ord nor axis is given."""
+    x = inexact_array(x)
+    if axis is None:
+        axes = tuple(range(x.ndim))
+        flat = ord is None
+    else:
+        axes = normal_axes(axis, x.ndim) if not isinstance(axis, (tuple, list)) else ordered(axis, x.ndim)
+        flat = False
+    if flat or (len(axes) == 1 and ord is None):
+        y = length(x, axis=axes)
+    elif len(axes) == 1:
+        y = of_vectors(x, ord, axes)
+    elif len(axes) == 2:
+        y = of_matrices(x, ord, axes)
+    else:
+        raise ValueError("Improper number of dimensions to norm.")
+    return keep(y, x, axes, bool(keepdims))
+
+
+def ordered(axis, ndim: int) -> tuple[int, ...]:
+    """Axes as non-negative numbers in the order given; a repeated one is left for the norm to refuse."""
+    return tuple(normal_axes(a, ndim)[0] for a in axis)
+
+
+def inexact_array(x):
+    """x as an array of real or complex numbers."""
+    x = as_array(x)
+    return x if x.dtype.kind in "fc" else astype(x, float)
+
+
+@numpy_function(np.linalg.vector_norm)
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    """The norm of the elements along one axis or several, or of all."""
+    x = inexact_array(x)
+    axes = normal_axes(axis, x.ndim)
+    return keep(of_vectors(x, ord, axes), x, axes, bool(keepdims))
+
+
+@numpy_function(np.linalg.matrix_norm)
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    """The norm of the matrices in the last two axes."""
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+@numpy_function(np.linalg.cond)
+def cond(x, p=None):
+    """The condition number: the largest over the smallest singular value, or norm(x, p) norm(inv(x), p)."""
+    x = inexact_array(x)
+    if x.size == 0:
+        raise np.linalg.LinAlgError("cond is not defined on empty arrays")
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        large, small = np.max(s, axis=-1), np.min(s, axis=-1)
+        return small / large if p == -2 else large / small
+    return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))
