@@ -1,5 +1,7 @@
 """Automatic differentiation on NumPy: forward and reverse mode for everything, from one registry of ops."""
 
+import importlib
+
 from dualdiff import errors
 from dualdiff.declare import elementwise, op
 from dualdiff.transforms.batching import vmap
@@ -15,6 +17,14 @@ from dualdiff.transforms.derivative import (
 )
 from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp
 from dualdiff.tree import register_container
+
+
+def __getattr__(name: str):
+    """dualdiff.numpy and dualdiff.testing, imported when first used: they would double the time of import."""
+    if name in ("numpy", "testing"):
+        return importlib.import_module(f"dualdiff.{name}")
+    raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 

@@ -23,9 +23,9 @@ from dualdiff.ops import (
     extremes,
     indexing,
     joining,
-    logsums,
     linalg,
     linalg_norm,
+    logsums,
     ordering,
     products,
     questions,
@@ -36,7 +36,7 @@ from dualdiff.ops import (
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
-_FUNCTIONS_ONLY = (creation, joining, logsums, linalg, linalg_norm, questions)
+_FUNCTIONS_ONLY = (creation, joining, linalg, linalg_norm, logsums, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(

@@ -105,9 +105,11 @@ def shifted(op: Op, params: dict) -> dict:
 
 
 def one_at_a_time(op: Op, size: int, mapped: list[bool], values: list, params: dict) -> Any:
-    """The rule for an op that states none: example by example, stacked; no examples have the shape of one."""
+    """The rule for an op that states none: example by example, stacked; no examples have the one's shape."""
     if size == 0:
-        values = [np.ones((1, *x.shape[1:]), x.dtype) if m else x for x, m in zip(values, mapped, strict=True)]
+        values = [
+            np.ones((1, *x.shape[1:]), x.dtype) if m else x for x, m in zip(values, mapped, strict=True)
+        ]
     rows = [
         op(*(x[i] if m else x for x, m in zip(values, mapped, strict=True)), **params)
         for i in range(max(size, 1))

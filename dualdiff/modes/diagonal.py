@@ -87,7 +87,7 @@ def reshaped(x: Diagonal, *, shape: tuple[int, ...]) -> Diagonal | None:
     return Diagonal(x.d.reshape(shape[1:])) if shape and shape[0] == x.d.size else None
 
 
-FOLLOW = {
+FOLLOW: dict[str, Callable] = {
     "multiply": scaled,
     "divide": divided,
     "negative": lambda x: Diagonal(-x.d),

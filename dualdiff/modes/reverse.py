@@ -302,7 +302,8 @@ def binary(op: Op, f: Callable) -> Callable:
 
 
 def product(op: Op, f: Callable) -> Callable:
-    (both, _), (left, _), (right, _) = (recorder_of(op, active) for active in ((0, 1), (0,), (1,)))
+    recorders: Any = [recorder_of(op, active) for active in ((0, 1), (0,), (1,))]
+    both, left, right = (rule for rule, _ in recorders)
 
     def call(x, y):
         if type(x) is TapeTensor:

@@ -190,7 +190,7 @@ def shared(y: np.ndarray, leaves: list | None) -> bool:
     return leaves is None or y.base is not None or not y.flags.writeable or any(y is x for x in leaves)
 
 
-def own(x: Any, kind: type, level: Any) -> bool:
+def own(x: Any, kind: Any, level: Any) -> bool:
     """Whether x is a tensor of this very transform."""
     return type(x) is kind and x.level is level
 
