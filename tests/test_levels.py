@@ -121,7 +121,7 @@ def test_confusion_programs_under_vmap(program, answer, operators):
 def test_curried_function_output_is_refused(operators):
     d, e = operators
     shift = lambda u: lambda g: lambda a: g(a + u)  # noqa: E731
-    with pytest.raises(TypeError, match="returned a function"):
+    with pytest.raises(TypeError, match="returned a value of type function"):
         d(shift)(0.0)(e(shift)(0.0)(np.exp))(1.0)
 
 

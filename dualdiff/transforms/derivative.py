@@ -433,7 +433,8 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
     matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
     if outer == "forward":
         gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
-        return jvp(gradient, primals, tangents, has_aux=has_aux)
+        g, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
+        return (in_kind(g, leaves), in_kind(product, leaves), *aux)
     if inner == "reverse":
         gradient = grad(f, argnums, has_aux=has_aux, mode="reverse")
         g, pullback, *aux = vjp(gradient, *primals, has_aux=has_aux)
@@ -450,7 +451,13 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
         g = grad(f, argnums, has_aux=has_aux)(*primals)
         g = g[0] if has_aux else g
     product = product[0] if argnums == 0 else product
-    return (g, product, *aux)
+    return (in_kind(g, leaves), in_kind(product, leaves), *aux)
+
+
+def in_kind(found: Any, leaves: list) -> Any:
+    """Derivatives as scalars and arrays of shape () where the inputs were."""
+    derivatives, tree = flatten(found)
+    return unflatten(tree, give_back_all(derivatives, leaves))
 
 
 __all__ = ["grad", "value_and_grad", "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp"]
