@@ -18,10 +18,12 @@ from dualdiff.ops.reductions import (
     lift,
     masked,
     merged,
+    nowhere,
     reduce_sum,
     reduced,
+    with_first,
 )
-from dualdiff.ops.structural import as_array, astype, broadcast_to, join, normal_axes, normal_axis, reshape_to
+from dualdiff.ops.structural import as_array, astype, normal_axes, normal_axis, reshape_to
 from dualdiff.ops.ufuncs import ufunc_method
 
 
@@ -61,8 +63,19 @@ def extreme(f: Op, picked) -> Op:
     return reduce
 
 
-EXTREMES = {f.name: extreme(f, chosen) for f in (maximum, minimum)} | {
-    f.name: extreme(f, lambda y, x: np.equal(x, y)) for f in (fmax, fmin)
+def equal_to(y, x):
+    """Where x is the value y; a NaN is nowhere equal."""
+    return np.equal(x, y)
+
+
+def selected(y, x):
+    """Where x is the value y, a NaN included."""
+    return np.equal(x, y) if nowhere(np.isnan(y)) else chosen(y, x)
+
+
+EXTREMES = {
+    f.name: extreme(f, picked)
+    for f, picked in ((maximum, selected), (minimum, selected), (fmax, equal_to), (fmin, equal_to))
 }
 
 
@@ -91,10 +104,8 @@ def reduce_extreme(name: str, a, axis, out, keepdims, initial, where):
                 "so to use a where mask one has to specify 'initial'"
             )
         return keep(EXTREMES[name](a, axis=axes), a, axes, keepdims)
-    flat = merged(masked(a, where, NEUTRAL[name](a.dtype)), axes)
-    last = flat.ndim - 1
-    start = broadcast_to(astype(as_array(initial), a.dtype), (*flat.shape[:-1], 1))
-    return keep(EXTREMES[name](join(start, flat, axis=last), axis=(last,)), a, axes, keepdims)
+    flat = with_first(initial, merged(masked(a, where, NEUTRAL[name](a.dtype)), axes))
+    return keep(EXTREMES[name](flat, axis=(flat.ndim - 1,)), a, axes, keepdims)
 
 
 # -------------------------------------------------- NumPy's functions

@@ -1,4 +1,4 @@
-"""Sums, means, variances, products and log-sums along axes; extremes.py and scans.py have the others.
+"""Sums, means, variances and products along axes; extremes.py, logsums.py and scans.py have the others.
 
 An op takes its axes as a tuple of non-negative numbers; functions have NumPy's signature. Where `where` and
 `initial` change the rounding, they enter the op, so that values are NumPy's to the last bit.
@@ -69,9 +69,20 @@ def unmerged(y, x, axis: tuple[int, ...]):
     return y if order == tuple(range(x.ndim)) else permute(y, axes=tuple(np.argsort(order).tolist()))
 
 
+def with_first(initial, flat):
+    """One more element in front on the last axis, in the dtype of the others."""
+    start = broadcast_to(astype(as_array(initial), flat.dtype), (*flat.shape[:-1], 1))
+    return join(start, flat, axis=flat.ndim - 1)
+
+
 def count(x, axis: tuple[int, ...]) -> int:
     """The number of elements in each slice along `axis`."""
     return math.prod(x.shape[k] for k in axis)
+
+
+def nowhere(exceptional) -> bool:
+    """Whether plain booleans are all False, so that a rule may skip the exception; a batch does not tell."""
+    return not isinstance(exceptional, Tracer) and not exceptional.any()
 
 
 # -------------------------------------------------- keywords
@@ -349,107 +360,14 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
     a = as_array(a)
     a = masked(a if dtype is None else astype(a, dtype), where, 1)
     axes = normal_axes(axis, a.ndim)
-    static = given(initial) and not isinstance(initial, Tracer)
-    y = reduce_prod(a, axis=axes, initial=initial if static else 1)
-    y = astype(y * initial, y.dtype) if given(initial) and not static else y
+    if isinstance(initial, Tracer):
+        flat = with_first(initial, merged(a, axes))
+        return keep(reduce_prod(flat, axis=(flat.ndim - 1,), initial=1), a, axes, keepdims)
+    y = reduce_prod(a, axis=axes, initial=initial if given(initial) else 1)
     return keep(y, a, axes, keepdims)
 
 
-def _softmax(y, x, axis):
-    """exp(x - y), the share of each element; an infinite y is shared by the elements equal to it."""
-    y = lift(y, x, axis)
-    infinite = np.isinf(y)
-    equal = np.logical_and(infinite, np.equal(x, y))
-    share = equal / np.maximum(reduce_sum(equal, axis=axis), 1).reshape(kept_shape(x.shape, axis))
-    finite = np.exp(np.where(infinite, 0, x - np.where(infinite, 0, y)))
-    return np.where(infinite, share.astype(x.dtype), finite)
-
-
-def _log_sum_exp(x, axis):
-    peak = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    peak = np.where(np.isfinite(peak), peak, 0)
-    with np.errstate(divide="ignore", over="ignore"):
-        y = np.log(np.add.reduce(np.exp(x - peak), axis=axis))
-    return y + peak.reshape(np.shape(y))
-
-
-@op
-class reduce_logsumexp:
-    """log(sum(exp(x))) along axes, shifted by the largest element: dy = sum exp(x - y) dx."""
-
-    shifts = ("axis",)
-
-    def evaluate(x, *, axis):
-        return _log_sum_exp(x, axis)
-
-    def out(x, *, axis):
-        return reduced(x, axis)
-
-    differential, pullback = weighted(_softmax)
-
-    def domain(rng, dtype):
-        if np.dtype(dtype).kind == "f":
-            yield (reals.sample(rng, (2, 3, 4), dtype),), {"axis": (0, 2)}
-
-
-@op
-class reduce_logaddexp:
-    """The same function as np.logaddexp.reduce computes it, pair by pair."""
-
-    shifts = ("axis",)
-
-    def evaluate(x, *, axis):
-        return np.logaddexp.reduce(x, axis=axis)
-
-    def out(x, *, axis):
-        return reduced(x, axis)
-
-    differential, pullback = weighted(_softmax)
-    domain = reduce_logsumexp.domain
-
-
-def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
-    """log(sum(b * exp(a))) along axes without overflow, with SciPy's signature.
-
-    Derivative  exp(a - y), the softmax; where y is infinite, the infinite elements share evenly. With weights
-                b, or complex a, the derivatives of the shifted formula.
-    Raises      as the functions it is made of; return_sign=True returns (log of the magnitude, sign)
-    """
-    a = as_inexact(a, None)
-    if b is None and a.dtype.kind == "f" and not return_sign:
-        axes = normal_axes(axis, a.ndim)
-        return keep(reduce_logsumexp(a, axis=axes), a, axes, keepdims)
-    if b is not None:
-        b = as_array(b)
-        shape = np.broadcast_shapes(a.shape, b.shape)
-        a, b = broadcast_to(a, shape), broadcast_to(b, shape)
-    axes = normal_axes(axis, a.ndim)
-    size = stop_gradient(a.real)
-    size = size if b is None else select(stop_gradient(b) == 0, -np.inf, size)
-    peak = np.max(size, axis=axes, initial=-np.inf, keepdims=True)
-    peak = select(np.isfinite(peak), peak, 0)
-    terms = np.exp(a - peak) if b is None else b * np.exp(a - peak)
-    total = sum(terms, axes, keepdims=True)
-    shape = kept_shape(a.shape, axes) if keepdims else reduced(a, axes).shape
-    if return_sign:
-        y = reshape_to(np.log(np.abs(total)) + peak, shape=shape)
-        return y, reshape_to(np.sign(total), shape=shape)
-    return reshape_to(np.log(total) + peak, shape=shape)
-
-
 # -------------------------------------------------- reductions that NumPy only has as a method
-@ufunc_method(np.logaddexp, "reduce")
-def _logaddexp_reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
-    refuse("np.logaddexp.reduce", out=out)
-    a = as_inexact(array, dtype)
-    axes = normal_axes(axis, a.ndim)
-    flat = merged(masked(a, where, -np.inf), axes)
-    if given(initial):
-        start = broadcast_to(astype(as_array(initial), a.dtype), (*flat.shape[:-1], 1))
-        flat = join(start, flat, axis=flat.ndim - 1)
-    return keep(reduce_logaddexp(flat, axis=(flat.ndim - 1,)), a, axes, keepdims)
-
-
 def _install(name: str, ufunc: np.ufunc) -> None:
     @ufunc_method(ufunc, "reduce")
     def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
