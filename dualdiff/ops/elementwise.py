@@ -2,7 +2,8 @@
 
 A parameter that starts with an underscore is not read by the partial, and so is not kept. Conventions at
 kinks follow one policy: the subgradient of smallest norm, the limit where there is one, and ties shared
-evenly; the rows say where. Formulas without a source are first-year calculus.
+evenly; the rows say where. Formulas without a source are first-year calculus. Longer than 400 lines because
+the rows are one table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Indexing: reading with any key NumPy knows, and functional writing (x.at[key].set(v)).
 
 Three linear ops do all of it: `cut` for slices, `gather` for integer arrays on the leading axes with its
-adjoint `scatter_add`, and `overwrite` for assignment. A key is split once into those parts.
+adjoint `scatter_add`, and `overwrite` for assignment. A key is split once into those parts. Longer than 400
+lines because reading and writing share that split.
 """
 
 from __future__ import annotations
