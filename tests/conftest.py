@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dualdiff.core import FUNCTIONS, OPS
+from dualdiff.tensor import Tensor
 from dualdiff.testing.samples import generator
 
 settings.register_profile(
@@ -46,9 +47,9 @@ def rng(request):
 @pytest.fixture
 def unregistered():
     """Ops declared in the test leave the registry with it, so that tests of the registry never meet them."""
-    ops, functions = dict(OPS), dict(FUNCTIONS)
+    tables = [OPS, FUNCTIONS, *(kind.entries for kind in Tensor.__subclasses__())]
+    before = [dict(table) for table in tables]
     yield
-    OPS.clear()
-    OPS.update(ops)
-    FUNCTIONS.clear()
-    FUNCTIONS.update(functions)
+    for table, kept in zip(tables, before, strict=True):
+        table.clear()
+        table.update(kept)

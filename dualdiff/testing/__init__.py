@@ -9,6 +9,9 @@ taylor_test         gradient and Hessian by the slopes of Taylor remainders
 strategies          Hypothesis strategies for arrays and small random programs (needs hypothesis)
 """
 
+from importlib import import_module
+from typing import Any
+
 from dualdiff.testing.check import TaylorSlopes, check_grads, check_op, dot_test, taylor_test
 from dualdiff.testing.differences import complex_step, finite_difference
 
@@ -18,10 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """`strategies` is imported when it is first used: Hypothesis is an extra."""
     if name == "strategies":
-        import importlib
-
-        return importlib.import_module("dualdiff.testing.strategies")
+        return import_module("dualdiff.testing.strategies")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
