@@ -15,7 +15,7 @@ import numpy as np
 
 from dualdiff.avals import Aval
 from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
-from dualdiff.errors import ConversionError, MutationError, NoDerivative
+from dualdiff.errors import ConversionError, InputTypeError, MutationError, NoDerivative
 from dualdiff.ops import (
     arrange,
     creation,
@@ -71,6 +71,21 @@ def has_entries(op: Op) -> bool:
     """Whether an op gets fast entries: elementwise ops and products of one or two arguments."""
     fast = op.partials is not None or (op.kind == "multilinear" and isinstance(op.evaluate, np.ufunc))
     return fast and op.arity <= 2
+
+
+def numeric(op: Op, y: Any) -> Any:
+    """The result y of op, unless an operand made it something that carries no derivative or has other rules.
+
+    Fractions, decimals and object arrays give objects; matrices and masked arrays multiply in their own way.
+    """
+    plain = y.dtype.kind != "O" if type(y) is np.ndarray else hasattr(y, "dtype")
+    if plain and (type(y) is np.ndarray or not isinstance(y, np.ndarray)):
+        return y
+    raise InputTypeError(
+        f"{op.name} of a tensor and another operand gave {type(y).__name__}"
+        + (" of dtype object." if type(y) is np.ndarray else ", which is no plain array of numbers."),
+        "Convert the operand with float() or np.asarray(operand, float) first.",
+    )
 
 
 def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]) -> None:

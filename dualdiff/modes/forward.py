@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, has_entries, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install, numeric
 
 
 class DualTensor(Tensor):
@@ -53,6 +53,8 @@ class DualTensor(Tensor):
         y = op(*primals, **params)
         if op.kind == "constant":
             return y
+        if not op.multiple:
+            numeric(op, y)
         with np.errstate(all="ignore"):  # a derivative warns of nothing that the function does not
             y_dot = PUSH[op.kind](op, y, primals, tangents, params)
         if op.multiple:

@@ -17,7 +17,7 @@ from dualdiff.errors import NoDerivative
 from dualdiff.modes.forward import PUSH, constant_unary, push_elementwise
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, has_entries, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install, numeric
 
 
 class TapeTensor(Tensor):
@@ -69,7 +69,7 @@ class TapeTensor(Tensor):
         if op.multiple:
             node = (level.tick(), None, None, rule, parents, y, tuple(xs), params)
             return tuple(_output(level, node, k, part) for k, part in enumerate(y))
-        if y.dtype.kind not in "fc":
+        if numeric(op, y).dtype.kind not in "fc":
             return y
         kept_y, kept_xs = keep(y, xs)
         node = (level.tick(), y.shape, y.dtype, rule, parents, kept_y, kept_xs, params)

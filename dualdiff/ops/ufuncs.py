@@ -63,17 +63,29 @@ def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
     ours = FUNCTIONS.get(ufunc)
     if ours is None:
         raise _no_rule(name)
-    dtype = kwargs.pop("dtype", None)
+    dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
     if kwargs.get("where") is True:
         kwargs.pop("where")
-    for technical in ("casting", "order", "subok"):
+    for technical in ("order", "subok"):
         kwargs.pop(technical, None)
     if isinstance(ours, Op):
-        refuse(name, **kwargs)
+        refuse(name, dtype=dtype if ours.kind == "constant" else None, **kwargs)
         kwargs = {}
-    if dtype is not None:
-        inputs = tuple(astype(as_array(x), dtype) for x in inputs)
+    if dtype is not None or casting != "same_kind":
+        inputs = _cast(name, inputs, dtype, casting)
     return ours(*inputs, **kwargs)
+
+
+def _cast(name: str, inputs: tuple, dtype: Any, casting: str) -> tuple:
+    """The inputs in the dtype that the ufunc computes in, if the casting rule allows it."""
+    inputs = tuple(map(as_array, inputs))
+    dtype = np.result_type(*(x.dtype for x in inputs)) if dtype is None else np.dtype(dtype)
+    for i, x in enumerate(inputs):
+        if not np.can_cast(x.dtype, dtype, casting):
+            raise TypeError(
+                f"Cannot cast {name} input {i} from {x.dtype} to {dtype} with casting rule {casting!r}"
+            )
+    return tuple(astype(x, dtype) for x in inputs)
 
 
 def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
