@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from dualdiff.errors import EscapedTensor
 
@@ -36,18 +37,19 @@ class Level:
 
     def close(self) -> None:
         self.closed = True
-        self.tick = self.escaped
+        self.tick = partial(raise_escaped, self.transform, self.function, self.code)  # no cycle through self
 
-    def escaped(self) -> int:
+    def escaped(self) -> NoReturn:
         """Raise the error that names where the tensors of this level were made."""
-        where = ""
-        if self.code is not None:
-            where = f" at {self.code.co_filename.rpartition('/')[2]}:{self.code.co_firstlineno}"
-        raise EscapedTensor(
-            f"this tensor was made inside {self.transform}({self.function}){where}, which has returned.",
-            "Return it from the function (has_aux=True carries extra results out), "
-            "or store stop_gradient(x).",
-        )
+        raise_escaped(self.transform, self.function, self.code)
+
+
+def raise_escaped(transform: str, function: str, code: Any) -> NoReturn:
+    where = "" if code is None else f" at {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    raise EscapedTensor(
+        f"this tensor was made inside {transform}({function}){where}, which has returned.",
+        "Return it from the function (has_aux=True carries extra results out), or store stop_gradient(x).",
+    )
 
 
 class Tracer:
