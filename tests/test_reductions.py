@@ -316,6 +316,52 @@ def test_reduction_stays_in_single_precision(name):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-4)
 
 
+LARGE = np.random.default_rng(5).standard_normal((37, 41, 29))
+BELOW = LARGE < 0.3
+ROUNDED = {
+    "sum": np.sum,
+    "sum-axes": lambda x: np.sum(x, (0, 2)),
+    "sum-where": lambda x: np.sum(x, (0, 2), where=BELOW),
+    "sum-where-all": lambda x: np.sum(x, where=BELOW),
+    "sum-initial": lambda x: np.sum(x, (0, 1), initial=0.1),
+    "sum-initial-flat": lambda x: np.sum(x.ravel(), initial=0.1),
+    "sum-dtype": lambda x: np.sum(x, dtype="f4"),
+    "mean": np.mean,
+    "mean-where": lambda x: np.mean(x, where=BELOW),
+    "mean-dtype": lambda x: np.mean(x, dtype="f4"),
+    "mean-dtype-where": lambda x: np.mean(x, dtype="f4", where=BELOW),
+    "var": np.var,
+    "var-where": lambda x: np.var(x, axis=1, where=BELOW),
+    "var-mean": lambda x: np.var(x, mean=np.full((1, 1, 1), 0.3)),
+    "std-mean-where": lambda x: np.std(x, axis=1, mean=np.ones((37, 1, 29)), where=BELOW),
+    "prod-where": lambda x: np.prod(x, (0, 2), where=BELOW, initial=0.3),
+    "median": lambda x: np.median(x, axis=(0, 2)),
+    "cumsum": np.cumsum,
+    "logaddexp": lambda x: np.logaddexp.reduce(x, axis=None),
+    "logaddexp-where": lambda x: np.logaddexp.reduce(x, axis=1, where=BELOW, initial=0.2),
+}
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g"])
+@pytest.mark.parametrize("name", ROUNDED)
+def test_rounding_of_a_large_reduction_is_numpys(name, dtype):
+    f, x = ROUNDED[name], LARGE.astype(dtype)
+    for view in (x, x[::-1], np.asfortranarray(x)):
+        with np.errstate(over="ignore"):
+            y, pullback = dd.vjp(f, view)
+            same(y, f(view))
+        assert pullback(y)[0].dtype == x.dtype
+
+
+@pytest.mark.parametrize("way", [one_by_one, reverse, batched_reverse])
+@pytest.mark.parametrize("f", [np.sum, np.mean, np.var, np.std, np.prod])
+def test_nan_that_is_left_out_stays_out_of_the_derivative(f, way):
+    x, some = np.array([1.0, nan, 3.0, 4.5]), np.array([True, False, True, True])
+    found = way(lambda x: f(x, where=some), x)
+    expected = reverse(f, x[some])
+    np.testing.assert_allclose(found, np.insert(expected, 1, 0.0), rtol=1e-14)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 31, 32, 33, 64, 65, 66, 67, 129])
 def test_cumprod_pullback_by_halving_is_that_of_the_loop(n):
     """The recurrence is solved by halving from some length on; wide arrays use a loop at every length."""
@@ -496,3 +542,10 @@ def test_call_that_numpy_refuses_raises_the_same_type(f, message):
     with pytest.raises(ValueError, match=message) as ours:
         dd.jvp(f, (A,), (A,))
     assert issubclass(plain.type, ValueError) and issubclass(ours.type, plain.type)
+
+
+@pytest.mark.parametrize("f", [np.sum, np.mean, np.var, np.prod])
+def test_mask_of_integers_is_refused_as_by_numpy(f):
+    for g in (f, lambda x, where: dd.jvp(lambda x: f(x, where=where), (x,), (x,))):
+        with pytest.raises(TypeError):
+            g(A, where=np.ones((3, 4), int))

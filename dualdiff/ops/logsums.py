@@ -126,6 +126,8 @@ def _logaddexp_reduce(array, axis=0, dtype=None, out=None, keepdims=False, initi
     refuse("np.logaddexp.reduce", out=out)
     a = as_inexact(array, dtype)
     axes = normal_axes(axis, a.ndim)
+    if not given(where) and not given(initial):
+        return keep(reduce_logaddexp(a, axis=axes), a, axes, keepdims)
     flat = merged(masked(a, where, -np.inf), axes)
     flat = with_first(initial, flat) if given(initial) else flat
     return keep(reduce_logaddexp(flat, axis=(flat.ndim - 1,)), a, axes, keepdims)
