@@ -44,6 +44,8 @@ PLAIN = frozenset(
     + [np.complex64, np.int64, np.int32, np.bool_]
 )  # not complex: 1j * np.float64(1) is Python's complex, which has no shape
 
+SEQUENCES = frozenset([list, tuple])  # operands that become arrays before a rule sees them
+
 # op name -> (method, reflected method, the plain operator, which beats calling the ufunc and is what
 # plain code would have run). Modes replace these methods by their fast entries.
 OPERATORS: dict[str, tuple[str, str | None, Callable]] = {

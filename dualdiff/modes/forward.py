@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, has_entries, install, numeric
+from dualdiff.tensor import PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
 
 class DualTensor(Tensor):
@@ -48,7 +48,7 @@ class DualTensor(Tensor):
         primals, tangents = [], []
         for x in args:
             mine = type(x) is DualTensor and x.level is level
-            primals.append(x.primal if mine else x)
+            primals.append(x.primal if mine else np.asarray(x) if type(x) in SEQUENCES else x)
             tangents.append(x.tangent if mine else None)
         y = op(*primals, **params)
         if op.kind == "constant":

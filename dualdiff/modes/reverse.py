@@ -17,7 +17,7 @@ from dualdiff.errors import NoDerivative
 from dualdiff.modes.forward import PUSH, constant_unary, push_elementwise
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, Tensor, has_entries, install, numeric
+from dualdiff.tensor import PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
 
 class TapeTensor(Tensor):
@@ -57,6 +57,8 @@ class TapeTensor(Tensor):
                 active.append(i)
                 made_by.append(x.node)
                 x = x.primal
+            elif type(x) in SEQUENCES:
+                x = np.asarray(x)
             xs.append(x)
         y = op(*xs, **params)
         if op.kind == "constant":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import Tracer
-from dualdiff.declare import numpy_function
+from dualdiff.declare import numpy_function, refuse
 from dualdiff.ops.structural import (
     as_array,
     astype,
@@ -39,10 +39,12 @@ def stacked(value: Any) -> Any:
 
 
 @numpy_function(np.array)
-def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, like=None):
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, ndmax=None, like=None):
     """An array of nested sequences that may hold tensors; dtypes combine as NumPy combines them."""
     if not holds_tensor(object):
-        return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
+        depth = {} if ndmax is None else {"ndmax": ndmax}  # NumPy 2.4
+        return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **depth)
+    refuse("np.array", ndmax=ndmax)
     x = stacked(object)
     x = x if dtype is None else astype(x, dtype)
     return reshape_to(x, shape=(1,) * (ndmin - x.ndim) + x.shape) if ndmin > x.ndim else x

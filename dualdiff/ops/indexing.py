@@ -409,10 +409,10 @@ def where(condition, x=None, y=None, /):
 
 
 @numpy_function(np.nonzero)
-def nonzero(x):
+def nonzero(a):
     """The indices of the non-zero elements: plain integers, no derivative."""
-    x = as_array(x)
-    return np.nonzero(x.concrete() if isinstance(x, Tracer) else x)
+    a = as_array(a)
+    return np.nonzero(a.concrete() if isinstance(a, Tracer) else a)
 
 
 @numpy_function(np.take)

@@ -50,13 +50,13 @@ def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
 
 
 def _refuse_out(name: str, out: Any) -> None:
-    out = out[0] if isinstance(out, tuple) else out
-    if isinstance(out, np.ndarray):
-        raise ConversionError(
-            f"{name}(..., out=) would write a tensor into a plain array and drop its derivative.",
-            "Leave out= away and use the result.",
-        )
-    refuse(name, out=out)
+    for place in out if isinstance(out, tuple) else (out,):
+        if isinstance(place, np.ndarray):
+            raise ConversionError(
+                f"{name}(..., out=) would write a tensor into a plain array and drop its derivative.",
+                "Leave out= away and use the result.",
+            )
+        refuse(name, out=place)
 
 
 def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
@@ -108,6 +108,9 @@ def call_with_signature(ours: Callable, func: Callable | str, args: tuple, kwarg
         if isinstance(ours, Op):
             refuse(_name(func), **kwargs)
             kwargs = {}
+    if isinstance(ours, Op) and ours.arity is not None and len(args) > ours.arity:
+        _refuse_out(_name(func), args[ours.arity])  # np.fix(x, out) and its like
+        args = args[: ours.arity]
     try:
         return ours(*args, **kwargs)
     except TypeError as error:
