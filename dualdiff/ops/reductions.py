@@ -17,7 +17,7 @@ from dualdiff.domains import positive, reals
 from dualdiff.errors import InputTypeError
 from dualdiff.ops.elementwise import over_length, stop_gradient
 from dualdiff.ops.indexing import select_where
-from dualdiff.ops.scans import SCANS, accumulate_multiply
+from dualdiff.ops.scans import accumulate_multiply
 from dualdiff.ops.structural import (
     as_array,
     astype,
@@ -25,7 +25,6 @@ from dualdiff.ops.structural import (
     expand_to,
     join,
     normal_axes,
-    normal_axis,
     permute,
     reshape_to,
 )
@@ -385,19 +384,3 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
         return keep(reduce_prod(flat, axis=(flat.ndim - 1,), initial=1), a, axes, keepdims)
     y = reduce_prod(a, axis=axes, initial=initial if given(initial) else 1)
     return keep(y, a, axes, keepdims)
-
-
-# -------------------------------------------------- reductions that NumPy only has as a method
-def _install(name: str, ufunc: np.ufunc) -> None:
-    @ufunc_method(ufunc, "reduce")
-    def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=None):
-        """The last value of the scan, which meets the elements in the same order."""
-        refuse(f"np.{name}.reduce", out=out, initial=initial, where=where if given(where) else None)
-        a = as_inexact(array, dtype)
-        axis = normal_axis(axis, a.ndim)
-        y = SCANS[name](a, axis=axis)
-        return keep(y[(slice(None),) * axis + (-1,)], a, (axis,), keepdims)
-
-
-for _name in ("subtract", "divide", "hypot", "logaddexp2"):
-    _install(_name, getattr(np, _name))

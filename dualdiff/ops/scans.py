@@ -209,3 +209,17 @@ def _install(name: str, ufunc: np.ufunc) -> None:
 for _name in SCANS:
     if _name != "multiply":
         _install(_name, getattr(np, _name))
+
+
+def _install_reduce(name: str, ufunc: np.ufunc) -> None:
+    @ufunc_method(ufunc, "reduce")
+    def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=True):
+        """The last value of the scan, which meets the elements in the same order."""
+        refuse(f"np.{name}.reduce", initial=initial, where=None if where is True else where)
+        axis = normal_axis(axis, array.ndim)
+        last = slice(-1, None) if keepdims else -1
+        return run(SCANS[name], f"np.{name}.reduce", array, axis, dtype, out)[(slice(None),) * axis + (last,)]
+
+
+for _name in ("subtract", "divide", "hypot", "logaddexp2"):
+    _install_reduce(_name, getattr(np, _name))
