@@ -439,6 +439,10 @@ PLAIN_ARRAY = (
     "Build arrays of tensors with np.stack or dualdiff.numpy.array, start in-place work from "
     "dualdiff.numpy.zeros, or pass stop_gradient(x).  -> errors#conversion"
 )
+TAKE = (
+    "Use np.* functions on the tensor, dualdiff.numpy.take(a, i) for a[i], np.stack to build arrays."
+    "  -> errors#conversion"
+)
 USE_NUMPY = "Use the np.* function on the tensor itself, or stop_gradient(x) first.  -> errors#conversion"
 NO_RULE = "Declare it in one row (how-to/add-an-op), or pass stop_gradient(x).  -> errors#no-derivative"
 USE_WHERE = "Use np.where, or vmap(..., fallback='loop').  -> errors#control-flow"
@@ -506,7 +510,11 @@ INSIDE = {
     ),
     "asarray-batched": golden(
         lambda: dd.vmap(np.asarray)(np.ones((2, 3))), ConversionError, TypeError,
-        becoming_array("BatchTensor"), PLAIN_ARRAY,
+        "a batched value of 2 examples was about to become a plain array for one.", TAKE,
+    ),
+    "index-batched": golden(
+        lambda: dd.vmap(lambda i: X[i])(np.arange(2)), ConversionError, TypeError,
+        "a batched value of 2 examples was about to become a plain array for one.", TAKE,
     ),
     "array-of-list": golden(
         reverse(lambda x: np.sum(np.array([x[0], x[1]]))), ConversionError, TypeError,

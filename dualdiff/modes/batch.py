@@ -41,6 +41,12 @@ class BatchTensor(Tensor):
             "Use np.where, or vmap(..., fallback='loop').",
         )
 
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise ConversionError(
+            f"a batched value of {self.value.shape[0]} examples was about to become a plain array for one.",
+            "Use np.* functions on the tensor, dualdiff.numpy.take(a, i) for a[i], np.stack to build arrays.",
+        )
+
     def _no_number(self, conversion: str) -> ConversionError:
         return ConversionError(
             f"{conversion}() of a batched value of {self.value.shape[0]} examples has no single result.",
