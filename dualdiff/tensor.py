@@ -19,6 +19,7 @@ from dualdiff.errors import ConversionError, InputTypeError, MutationError, NoDe
 from dualdiff.ops import (
     arrange,
     creation,
+    differences,
     elementwise,
     extremes,
     indexing,
@@ -27,6 +28,7 @@ from dualdiff.ops import (
     linalg_norm,
     logsums,
     ordering,
+    padding,
     products,
     questions,
     reductions,
@@ -36,7 +38,7 @@ from dualdiff.ops import (
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
-_FUNCTIONS_ONLY = (creation, joining, linalg, linalg_norm, logsums, questions)
+_FUNCTIONS_ONLY = (creation, differences, joining, linalg, linalg_norm, logsums, padding, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(

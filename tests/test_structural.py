@@ -11,6 +11,7 @@ import dualdiff as dd
 A = np.random.default_rng(7).uniform(-2, 2, (3, 4))
 CUBE = np.random.default_rng(8).uniform(-2, 2, (2, 3, 4))
 V = np.random.default_rng(9).uniform(-2, 2, 5)
+W = np.arange(0.0, 50, 10)
 
 CASES = {
     "reshape": (lambda x: np.reshape(x, (2, -1)), A),
@@ -95,6 +96,12 @@ CASES = {
     "diff-ends": (lambda x: np.diff(x, prepend=1.0, append=x[:, :2]), A),
     "ediff1d": (np.ediff1d, A),
     "ediff1d-ends": (lambda x: np.ediff1d(x, to_end=x[0], to_begin=3.0), A),
+    "gradient": (np.gradient, A),
+    "gradient-spacing": (lambda x: np.gradient(x, 2, 0.5, edge_order=2), A),
+    "gradient-axis": (lambda x: np.gradient(x, np.array([0.0, 1.0, 4.0]), axis=1), CUBE),
+    "gradient-coordinates": (lambda x: np.gradient(x, np.array([0.0, 1, 3, 4, 9]), edge_order=2), V),
+    "gradient-even-coordinates": (lambda x: np.gradient(x, np.arange(5) * 0.5), V),
+    "gradient-two-points": (lambda x: np.gradient(x[:2]), V),
     "meshgrid": (lambda x: np.meshgrid(x, x[:3], [1.0, 2.0]), V),
     "meshgrid-ij": (lambda x: np.meshgrid(x, x[:3], indexing="ij"), V),
     "meshgrid-sparse": (lambda x: np.meshgrid(x, x[:3], sparse=True), V),
@@ -232,6 +239,10 @@ CURVED = {
     "pad-mean-length": (lambda x: np.pad(x, ((1, 1), (2, 0)), "mean", stat_length=2), A),
     "pad-maximum": (lambda x: np.pad(x, 1, "maximum"), A),
     "pad-minimum-length": (lambda x: np.pad(x, 1, "minimum", stat_length=((1, 2), (2, 3))), A),
+    "gradient-tensor-spacing": (lambda x: np.gradient(np.sin(x), x[0] + 3, edge_order=2), V),
+    "gradient-tensor-coordinates": (lambda x: np.gradient(np.arange(5.0) ** 2, np.exp(x) + W), V),
+    "gradient-tensor-coordinates-2": (lambda x: np.gradient(x * x, np.exp(x) + W, edge_order=2), V),
+    "gradient-even-tensor": (lambda x: np.gradient(np.cos(V), 2.0 * W + 0 * x), V),
     "logspace": (lambda x: np.logspace(x[0], x[1], 4), V),
     "logspace-base": (lambda x: np.logspace(x[0], 2.0, 4, base=np.exp(x[1]), endpoint=False), V),
     "logspace-bases": (lambda x: np.logspace(x[0], 2.0, 3, base=np.exp(x), axis=-1), V),
@@ -278,6 +289,10 @@ def test_curved_derivative_is_the_difference_quotient(f, x):
         (lambda x: np.diag(x[None]), ValueError),
         (lambda x: np.diff(x, -1), ValueError),
         (lambda x: np.ediff1d(x, to_end=1j), TypeError),
+        (lambda x: np.gradient(x, 1, 2, 3), TypeError),
+        (lambda x: np.gradient(x, [1.0, 2.0], axis=0), ValueError),
+        (lambda x: np.gradient(x[:2], axis=0, edge_order=2), ValueError),
+        (lambda x: np.gradient(x, edge_order=3), ValueError),
         (lambda x: np.pad(x, -1), ValueError),
         (lambda x: np.pad(x, 1.5), TypeError),
         (lambda x: np.pad(x, 1, "edge", constant_values=1), ValueError),

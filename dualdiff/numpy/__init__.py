@@ -64,7 +64,8 @@ from numpy import (  # questions and text
 from numpy import lib
 
 from dualdiff.numpy import linalg
-from dualdiff.ops.arrange import pad, repeat, roll, tile
+from dualdiff.ops.arrange import repeat, roll, tile
+from dualdiff.ops.padding import pad
 from dualdiff.ops.creation import (
     array, asarray, asarray_chkfinite, ascontiguousarray, full, geomspace, linspace, logspace, require,
     vander,

@@ -1,7 +1,7 @@
-"""Functions that rearrange one array: flips, rolls, repeats, triangles, diagonals, differences, padding.
+"""Functions that rearrange one array: flips, rolls, repeats, triangles, diagonals, grids and windows.
 
 There is no rule in this file. Everything is made of slices, gathers, joins and broadcasts, and inherits both
-modes, batching and every order from them. Joining several arrays and cutting them apart is in joining.py.
+modes, batching and every order from them. See also joining.py, padding.py and differences.py.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function
-from dualdiff.errors import ControlFlowError, NoDerivative
+from dualdiff.errors import ControlFlowError
 from dualdiff.ops.indexing import cut, gather, spread, take, where
 from dualdiff.ops.structural import (
     as_array,
-    astype,
     broadcast_arrays,
-    broadcast_to,
-    concatenate,
     expand_to,
     join,
     moveaxis,
@@ -205,153 +202,6 @@ def diag(v, k=0):
 def diagflat(v, k=0):
     """All elements on diagonal k of a square matrix."""
     return diag(ravel(v), k)
-
-
-# -------------------------------------------------- differences
-@numpy_function(np.diff)
-def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
-    """n-th differences of neighbours along an axis, with values put before or after it first."""
-    a = as_array(a)
-    if n < 0:
-        raise ValueError(f"order must be non-negative but got {n}")
-    if a.ndim == 0:
-        raise ValueError("diff requires input that is at least one dimensional")
-    if n == 0:
-        return a
-    axis = normal_axis(axis, a.ndim)
-    before, after = ([] if v is np._NoValue else [_end_values(v, a, axis)] for v in (prepend, append))
-    if before or after:
-        a = concatenate([*before, a, *after], axis=axis)
-    for _ in range(n):
-        later, earlier = on_axis(a, axis, 1), on_axis(a, axis, None, -1)
-        a = np.not_equal(later, earlier) if a.dtype.kind == "b" else later - earlier
-    return a
-
-
-def _end_values(v, a, axis):
-    v = as_array(v)
-    return broadcast_to(v, a.shape[:axis] + (1,) + a.shape[axis + 1 :]) if v.ndim == 0 else v
-
-
-@numpy_function(np.ediff1d)
-def ediff1d(ary, to_end=None, to_begin=None):
-    """Differences of neighbours of the flattened array, between given values."""
-    flat = ravel(ary)
-    parts = [to_begin, on_axis(flat, 0, 1) - on_axis(flat, 0, None, -1), to_end]
-    parts = [ravel(as_array(part)) for part in parts if part is not None]
-    if any(not np.can_cast(part.dtype, flat.dtype, "same_kind") for part in parts):
-        raise TypeError("dtype of `to_begin` and `to_end` must be compatible with input `ary`.")
-    return concatenate(parts, dtype=flat.dtype)
-
-
-# -------------------------------------------------- padding
-_BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
-_STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min}
-_KEYWORDS = {
-    "constant": {"constant_values": 0},
-    "linear_ramp": {"end_values": 0},
-    "reflect": {"reflect_type": "even"},
-    "symmetric": {"reflect_type": "even"},
-    "edge": {},
-    "wrap": {},
-    **{mode: {"stat_length": None} for mode in _STATISTICS},
-}
-
-
-@numpy_function(np.pad)
-def pad(array, pad_width, mode="constant", **kwargs):
-    """The array with more elements before and after each axis; later axes see the padding of earlier ones."""
-    x = as_array(array)
-    if mode not in _KEYWORDS:
-        raise NoDerivative(
-            f"np.pad on a tensor does not support mode={mode!r}.", f"Choose one of {', '.join(_KEYWORDS)}."
-        )
-    unknown = [k for k in kwargs if k not in _KEYWORDS[mode]]
-    if unknown:
-        raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {', '.join(unknown)}")
-    (setting,) = {**_KEYWORDS[mode], **kwargs}.values() or (None,)
-    widths = pad_widths(pad_width, x.ndim)
-    if mode == "constant" and isinstance(setting, (int, float)) and setting == 0:
-        return _surround(x, widths)
-    values = None if setting is None or isinstance(setting, str) else _pairs(setting, x.ndim)
-    for k, (before, after) in enumerate(widths):
-        if mode in _BY_INDEX:
-            x = _extended(x, k, (before, after), mode, odd=setting == "odd")
-        elif before or after:
-            pair = (None, None) if values is None else (values[k, 0], values[k, 1])
-            blocks = [
-                _block(x, k, width, mode, value, at_end)
-                for width, value, at_end in ((before, pair[0], False), (after, pair[1], True))
-            ]
-            x = join(blocks[0], x, blocks[1], axis=k)
-    return x
-
-
-def pad_widths(pad_width, ndim: int) -> list[tuple[int, int]]:
-    """The widths before and after each axis, from any form that NumPy takes."""
-    if isinstance(pad_width, dict):
-        found = dict.fromkeys(range(ndim), (0, 0))
-        for axis, width in pad_width.items():
-            found[normal_axis(axis, ndim)] = width
-        pad_width = [np.broadcast_to(found[k], (2,)) for k in range(ndim)]
-    widths = np.broadcast_to(np.asarray(deciding(pad_width, "widths")), (ndim, 2))
-    if widths.dtype.kind != "i":
-        raise TypeError("`pad_width` must be of integral type.")
-    if (widths < 0).any():
-        raise ValueError("index can't contain negative values")
-    return [tuple(pair) for pair in widths.tolist()]
-
-
-def _pairs(setting, ndim: int):
-    return broadcast_to(as_array(setting), (ndim, 2))
-
-
-def _surround(x, widths):
-    """x with zeros around it: the adjoint is one slice."""
-    key = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
-    shape = tuple(before + n + after for (before, after), n in zip(widths, x.shape, strict=True))
-    return spread(x, key=key, shape=shape) if shape != x.shape else x
-
-
-def _block(x, axis, width, mode, value, at_end):
-    """What stands on one side of x along an axis, for the modes that are no rearrangement."""
-    shape = x.shape[:axis] + (width,) + x.shape[axis + 1 :]
-    if mode == "constant":
-        block = value
-    elif mode == "linear_ramp":
-        edge = on_axis(x, axis, -1, None) if at_end else on_axis(x, axis, None, 1)
-        steps = np.arange(width)[::-1] if at_end else np.arange(width)
-        steps = steps.reshape((-1,) + (1,) * (x.ndim - axis - 1)).astype(x.dtype)
-        block = steps * ((edge - value) / max(width, 1)) + value
-    else:
-        n = x.shape[axis] if value is None else min(operator.index(value), x.shape[axis])
-        part = on_axis(x, axis, x.shape[axis] - n, None) if at_end else on_axis(x, axis, None, n)
-        block = _STATISTICS[mode](part, axis=axis, keepdims=True)
-    return broadcast_to(astype(block, x.dtype), shape)
-
-
-def _extended(x, axis, width, mode, odd):
-    """x continued by its own elements; which ones, NumPy says of their indices."""
-    n = x.shape[axis]
-    if width == (0, 0):
-        return x
-    source = np.pad(np.arange(n), width, mode=mode)
-    y = take(x, source, axis=axis)
-    if not odd or n == 1:
-        return y
-    # An odd reflection is a sign times the even one plus multiples of the two end elements, which are what
-    # NumPy's own padding makes of unit vectors there.
-    places = np.arange(-width[0], n + width[1])
-    inside = (places >= 0) & (places < n)
-    turns = np.floor_divide(places, n - 1 if mode == "reflect" else n)
-    sign = np.where(inside | (turns % 2 == 0), 1, -1)
-    along = (-1,) + (1,) * (x.ndim - axis - 1)
-    y = y * sign.reshape(along).astype(x.dtype)
-    for end in (0, n - 1):
-        unit = np.pad((np.arange(n) == end).astype(int), width, mode=mode, reflect_type="odd")
-        extra = unit - sign * (source == end)
-        y = y + extra.reshape(along).astype(x.dtype) * on_axis(x, axis, end, end + 1)
-    return y
 
 
 # -------------------------------------------------- grids and windows
