@@ -831,6 +831,16 @@ def test_linear_operator_of_a_tall_map_solves_least_squares():
     np.testing.assert_allclose(found, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("factor", [A3, A3 + 1j * A3.T], ids=["real", "complex"])
+def test_linear_operator_of_real_inputs_takes_complex_vectors(factor):
+    pytest.importorskip("scipy.sparse.linalg")
+    _, lin = dd.linearize(lambda x: np.sum(factor * x, axis=1), X)
+    operator, v = lin.as_linear_operator(), V + 1j * G
+    close(operator.matvec(v), factor @ v)
+    close(operator.rmatvec(v), factor.conj().T @ v)
+    close(operator.rmatvec(V), factor.conj().T @ V)
+
+
 def test_linear_map_inside_a_gradient():
     def f(a):
         _, lin = dd.linearize(lambda x: a * np.sin(x), X)

@@ -276,11 +276,25 @@ class LinearMap:
         dtype = np.result_type(*(x.dtype for x in (*self._leaves, *self._ys)))
         return LinearOperator(self.shape, matvec=self._matvec, rmatvec=self._rmatvec, dtype=dtype)
 
+    # SciPy hands complex vectors to a map of real inputs too: J (u + i v) = J u + i J v, and the pullback
+    # gives the real part of J^H w, whose imaginary part is the real part of J^H (-i w).
     def _matvec(self, v: np.ndarray) -> np.ndarray:
+        if np.iscomplexobj(v) and not holds_complex(self._leaves):
+            return self._matvec(np.real(v)) + 1j * self._matvec(np.imag(v))
         return ravelled(self._tape.push(unravelled(v, self._leaves)), self._ys)
 
     def _rmatvec(self, v: np.ndarray) -> np.ndarray:
+        if holds_complex(self._leaves) or not (np.iscomplexobj(v) or holds_complex(self._ys)):
+            return self._pulled(v)
+        real, imag = (v, -1j * v) if holds_complex(self._ys) else (np.real(v), np.imag(v))
+        return self._pulled(real) + 1j * self._pulled(imag)
+
+    def _pulled(self, v: np.ndarray) -> np.ndarray:
         return ravelled(self._tape.pull(unravelled(v, self._ys)), self._leaves)
+
+
+def holds_complex(leaves: list) -> bool:
+    return any(x.dtype.kind == "c" for x in leaves)
 
 
 def unravelled(v: np.ndarray, like: list) -> list:
