@@ -130,9 +130,9 @@ def complex_step(f: Callable, primals: Any, tangents: Any) -> Any:
 
 
 def double(x: Any) -> np.ndarray:
-    """x in double precision."""
+    """x in double precision at least."""
     x = np.asarray(x)
-    return x.astype(complex if x.dtype.kind == "c" else float)
+    return x.astype(np.result_type(x.dtype, float))
 
 
 def _double_leaves(primals: Any, tangents: Any) -> tuple[list, list, Tree]:

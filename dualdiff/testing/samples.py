@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,9 +80,13 @@ def generator(name: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
-def cases(op: Op, dtype: Any = float) -> list[Case]:
+def cases(op: Op, dtype: Any = float) -> tuple[Case, ...]:
     """The op at points inside its domain; none if it does not take this dtype."""
-    dtype = np.dtype(dtype)
+    return _cases(op, np.dtype(dtype))
+
+
+@lru_cache(None)
+def _cases(op: Op, dtype: np.dtype) -> tuple[Case, ...]:
     draws = list(points(op, generator(op.name), dtype))
     siblings = list(points(op, generator(op.name + "'"), dtype))
     found = []
@@ -91,7 +96,7 @@ def cases(op: Op, dtype: Any = float) -> list[Case]:
             continue  # a domain with points of one dtype only, which is not this one
         other = siblings[k][0] if k < len(siblings) and same_call(siblings[k], (args, params)) else args
         found.append(Case(op, args, params, active, tuple(map(apart, args, other))))
-    return found
+    return tuple(found)
 
 
 def points(op: Op, rng: np.random.Generator, dtype: np.dtype) -> Iterator[tuple[tuple, dict]]:
@@ -152,9 +157,3 @@ def subsets(positions: tuple[int, ...], *, empty: bool = False, proper: bool = F
     sizes = range(0 if empty else 1, len(few) + 1)
     found = [s for n in sizes for s in itertools.combinations(few, n)]
     return [s for s in found if s != positions] if proper else found
-
-
-def rename(f: Callable, name: str) -> Callable:
-    """f under a name that a message can show."""
-    f.__name__ = name
-    return f

@@ -59,10 +59,6 @@ class Program(NamedTuple):
             values.append(step.function(*(values[i] for i in step.reads)))
         return values[-1]
 
-    @property
-    def __name__(self) -> str:
-        return "program"
-
     def __repr__(self) -> str:
         lines = [
             f"    v{self.arguments + k} = {step.text.format(*(f'v{i}' for i in step.reads))}"
