@@ -24,7 +24,7 @@ from dualdiff.ops import (
     extremes,
     indexing,
     joining,
-    linalg,
+    linalg_functions,
     linalg_norm,
     logsums,
     ordering,
@@ -33,12 +33,13 @@ from dualdiff.ops import (
     questions,
     reductions,
     scans,
+    selection,
     structural,
     ufuncs,
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
-_FUNCTIONS_ONLY = (creation, differences, joining, linalg, linalg_norm, logsums, padding, questions)
+_FUNCTIONS_ONLY = (creation, differences, joining, linalg_functions, linalg_norm, logsums, padding, questions)
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(
@@ -199,6 +200,9 @@ class Tensor(Tracer):
     def flatten(self, order: str = "C") -> Any:
         return structural.ravel(self, order)
 
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        return selection.compress(condition, self, axis, out)
+
     def astype(
         self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: Any = True
     ):
@@ -210,6 +214,7 @@ class Tensor(Tracer):
     copy = structural.copy
     take = indexing.take
     repeat = arrange.repeat
+    choose = selection.choose
     diagonal = arrange.diagonal
     nonzero = indexing.nonzero
     dot = products.dot

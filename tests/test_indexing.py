@@ -411,3 +411,72 @@ def test_where_with_the_condition_alone_is_nonzero():
     found = []
     dd.grad(lambda x: found.append(np.where(x > 0)) or np.sum(x))(A)
     np.testing.assert_array_equal(found[0], np.where(A > 0))
+
+
+# -------------------------------------------------- selection by conditions and numbers
+NUMBERS = np.array([[0, 1, 2], [2, 2, 0], [1, 1, 1], [0, 2, 1]])
+SELECTIONS = {
+    "compress": lambda x: np.compress([True, False, True], x),
+    "compress-axis": lambda x: np.compress([False, True, True], x, axis=1),
+    "compress-method": lambda x: x.compress([True, False, True], axis=0),
+    "compress-condition-of-x": lambda x: np.compress(x[:, 0] > 0, x, axis=0),
+    "extract": lambda x: np.extract(A > 0, x),
+    "extract-of-x": lambda x: np.extract(x < 0, x * x),
+    "choose": lambda x: np.choose(NUMBERS, [x, 2 * x[:1], -1.0]),
+    "choose-wrap": lambda x: np.choose(NUMBERS * 4 - 3, [x, 2 * x], mode="wrap"),
+    "choose-clip": lambda x: np.choose(NUMBERS * 4 - 3, [x, 2 * x], mode="clip"),
+    "select": lambda x: np.select([A > 1, A > 0], [x, x * x]),
+    "select-of-x": lambda x: np.select([x > 1, x > 0], [x[0], np.exp(x)], default=x[1]),
+    "piecewise": lambda x: np.piecewise(x, [x < 0, x > 1], [lambda v: v * v, np.log]),
+    "piecewise-otherwise": lambda x: np.piecewise(x, [x < 0], [np.negative, np.sqrt]),
+    "piecewise-numbers": lambda x: np.piecewise(x[:, 0], x[:, 0] < 0, [3.0, lambda v, k: k * v], 5.0),
+    "piecewise-overlap": lambda x: np.piecewise(x, [x < 1, x < 0], [np.sin, np.cos]),
+}
+
+
+@pytest.mark.parametrize("f", SELECTIONS.values(), ids=SELECTIONS.keys())
+def test_selection_is_numpys(f):
+    y, pullback = dd.vjp(f, A)
+    np.testing.assert_array_equal(y, f(A))
+    assert y.dtype == f(A).dtype and y.shape == f(A).shape
+    x_dot, step = np.cos(A), 1e-6
+    y_dot = dd.jvp(f, (A,), (x_dot,))[1]
+    np.testing.assert_allclose(y_dot, (f(A + step * x_dot) - f(A - step * x_dot)) / (2 * step), atol=1e-8)
+    y_bar = np.sin(np.arange(y.size)).reshape(y.shape)
+    assert np.sum(y_bar * y_dot) == pytest.approx(np.sum(pullback(y_bar)[0] * x_dot), rel=1e-12)
+    assert dd.vjp(f, A.astype(np.float32))[0].dtype == f(A.astype(np.float32)).dtype
+
+
+@pytest.mark.parametrize("name", ["choose", "choose-wrap", "choose-clip", "select", "select-of-x", "extract"])
+def test_selection_batched_is_a_loop(name):
+    X, f = np.stack([A, -A]), SELECTIONS[name]
+    np.testing.assert_array_equal(dd.vmap(f)(X), np.stack([f(x) for x in X]))
+
+
+@pytest.mark.parametrize("name", ["compress-condition-of-x", "extract-of-x", "piecewise"])
+def test_selection_whose_shape_depends_on_the_example_is_refused(name):
+    with pytest.raises(dd.errors.ControlFlowError):
+        dd.vmap(SELECTIONS[name])(np.stack([A, -A]))
+
+
+def test_piecewise_keeps_other_branches_out_of_the_derivative():
+    f = lambda x: np.sum(np.piecewise(x, [x > 0], [np.log, 0.0]))  # noqa: E731
+    for mode in ("forward", "reverse"):
+        np.testing.assert_array_equal(dd.grad(f, mode=mode)(np.array([0.0, 2.0])), [0, 0.5])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.choose(NUMBERS, [x, x]),
+        lambda x: np.select([A > 0], [x, x]),
+        lambda x: np.select([], []),
+        lambda x: np.piecewise(x, [x > 0], [1.0, 2.0, 3.0]),
+        lambda x: np.compress(A > 0, x),
+    ],
+)
+def test_selection_errors_are_numpys(f):
+    with pytest.raises(ValueError):
+        f(A)
+    with pytest.raises(ValueError):
+        dd.vjp(f, A)
