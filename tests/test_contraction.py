@@ -92,6 +92,9 @@ PRODUCTS = {
     "trace-offset": (lambda a: np.trace(a, offset=1), [(3, 3)]),
     "trace-axes": (lambda a: np.trace(a, -1, 0, 2), [(3, 2, 4)]),
     "linalg-trace": (lambda a: np.linalg.trace(a, offset=-1), [(2, 3, 4)]),
+    "cross": (np.cross, [(2, 3), (3,)]),
+    "cross-axes": (lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), [(3, 2), (2, 3)]),
+    "linalg-cross": (lambda a, b: np.linalg.cross(a, b, axis=0), [(3, 2), (3, 2)]),
     "linalg-matmul": (np.linalg.matmul, [(2, 3), (3, 2)]),
 }
 if hasattr(np, "matvec"):

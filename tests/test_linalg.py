@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.errors import NoDerivative
+from dualdiff.errors import ControlFlowError, NoDerivative
 
 INF, NAN = np.inf, np.nan
 
@@ -116,6 +116,7 @@ POINTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")  # NumPy's own, from 0.0 ** -1
 @pytest.mark.parametrize("row", POINTS)
 def test_point_has_its_convention(row):
     f, x, expected = POINTS[row]
@@ -230,6 +231,15 @@ def qr_complete(a):
     return q[..., : min(a.shape[-2:])], r, q2 @ np.conj(np.swapaxes(q2, -1, -2))
 
 
+def lstsq(a, b):
+    """The solution, the residuals and the singular values, without the rank."""
+    x, residuals, _, s = np.linalg.lstsq(a, b)
+    return x, residuals, s
+
+
+UNBATCHED = {"lstsq", "lstsq-matrix"}
+
+
 BOTH = (float, complex)
 # name: (function, how a point is drawn, shapes, dtypes)
 FUNCTIONS = {
@@ -284,6 +294,21 @@ FUNCTIONS = {
         [(3, 3)],
         BOTH,
     ),
+    "lstsq": (lambda a: lstsq(a, a[:, 0] ** 2), general, [(4, 2), (2, 4)], BOTH),
+    "lstsq-matrix": (lambda a: lstsq(a, a**2), general, [(4, 2)], BOTH),
+    "tensorsolve": (
+        lambda a: np.linalg.tensorsolve(a.reshape(2, 3, 6), a[:2, :3]),
+        general,
+        [(6, 6)],
+        BOTH,
+    ),
+    "tensorsolve-axes": (
+        lambda a: np.linalg.tensorsolve(a.reshape(6, 2, 3), a[:2, :3], axes=(0,)),
+        general,
+        [(6, 6)],
+        BOTH,
+    ),
+    "tensorinv": (lambda a: np.linalg.tensorinv(a.reshape(2, 3, 6)), general, [(6, 6)], BOTH),
     "cond": (np.linalg.cond, spread, [(3, 3), (2, 3, 2)], BOTH),
     "cond--2": (lambda a: np.linalg.cond(a, -2), spread, [(3, 3)], BOTH),
     "cond-fro": (lambda a: np.linalg.cond(a, "fro"), general, [(3, 3)], BOTH),
@@ -363,7 +388,7 @@ def test_function_pullback_is_the_adjoint(name, shape, dtype):
         np.testing.assert_allclose(x_bar, adjoint(x_bar), rtol=1e-12, atol=1e-12)
 
 
-@every
+@pytest.mark.parametrize(("name", "shape", "dtype"), [c for c in CASES if c.values[0] not in UNBATCHED])
 def test_function_batches_like_a_loop(name, shape, dtype):
     _, f, x, x_dot = setting(name, shape, dtype)
     xs = np.stack([x, x + 0.01 * x_dot, x - 0.01 * x_dot])
@@ -449,6 +474,23 @@ def test_solve_with_respect_to_the_right_hand_side():
         dd.jvp(lambda b: np.linalg.solve(a, b), (b,), (b_dot,))[1], np.linalg.inv(a) @ b_dot
     )
     np.testing.assert_allclose(dd.jacrev(lambda b: np.linalg.solve(a, b))(b), np.linalg.inv(a))
+
+
+def test_lstsq_in_a_batch_needs_its_rank():
+    rng = np.random.default_rng(4)
+    a, b = draw(rng, (3, 4, 2)), draw(rng, (3, 4))
+    with pytest.raises(ControlFlowError):
+        dd.vmap(lambda a, b: np.linalg.lstsq(a, b)[0])(a, b)
+    x = dd.vmap(lambda a, b: np.linalg.lstsq(a, b)[0], fallback="loop")(a, b)
+    np.testing.assert_allclose(x, (np.linalg.pinv(a) @ b[..., None])[..., 0])
+
+
+def test_lstsq_of_a_deficient_matrix_has_no_residuals():
+    x, residuals, rank, _ = dd.jvp(
+        lambda b: np.linalg.lstsq(np.ones((3, 2)), b), (np.ones(3),), (np.ones(3),)
+    )[0]
+    assert residuals.shape == (0,) and rank == 1
+    np.testing.assert_allclose(x, [0.5, 0.5])
 
 
 def test_qr_refuses_raw():

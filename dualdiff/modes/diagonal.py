@@ -7,6 +7,7 @@ diagonal, multiplies a matrix by scaling its rows, and becomes the full array fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +85,9 @@ def times_matrix(x: Any, y: Any) -> Any:
 
 def reshaped(x: Diagonal, *, shape: tuple[int, ...]) -> Diagonal | None:
     """The same lanes, each in another shape."""
-    return Diagonal(x.d.reshape(shape[1:])) if shape and shape[0] == x.d.size else None
+    one = x.d.size
+    fits = shape and shape[0] == one == math.prod(shape[1:])  # empty lanes have a shape of any other size
+    return Diagonal(x.d.reshape(shape[1:])) if fits else None
 
 
 FOLLOW: dict[str, Callable] = {

@@ -101,6 +101,38 @@ def kron(a, b):
     return reshape_to(blocks * inside, shape=tuple(m * n for m, n in zip(left, right, strict=True)))
 
 
+@numpy_function(np.cross)
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The vector product in three dimensions; the third component of a 2-vector is 0."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(as_array(a), axisa, -1), moveaxis(as_array(b), axisb, -1)
+    flat = a.shape[-1], b.shape[-1]
+    if not set(flat) <= {2, 3}:
+        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
+    a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2] if flat[0] == 3 else None
+    b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2] if flat[1] == 3 else None
+    last = a0 * b1 - a1 * b0
+    if flat == (2, 2):
+        return last
+    if a2 is None:
+        first, second = a1 * b2, -(a0 * b2)
+    elif b2 is None:
+        first, second = -(a2 * b1), a2 * b0
+    else:
+        first, second = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2
+    return moveaxis(np.stack([first, second, last], axis=-1), -1, axisc)
+
+
+@numpy_function(np.linalg.cross)
+def cross_of_vectors(x1, x2, /, *, axis=-1):
+    """The vector product in three dimensions."""
+    x1, x2 = as_array(x1), as_array(x2)
+    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+        raise ValueError(f"cross needs 3-vectors, not {x1.shape[axis]} and {x2.shape[axis]} components")
+    return cross(x1, x2, axis=axis)
+
+
 def vecdot(x1, x2, /, *, axis=-1, keepdims=False, axes=None):
     """The sum of conj(x1) x2 along an axis."""
     refuse("np.vecdot", axes=axes)
