@@ -34,21 +34,21 @@ from numpy import (  # element by element, one argument
 )
 from numpy import (  # element by element, several arguments
     add, arctan2, atan2, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,
-    copysign, divide, divmod, equal, floor_divide, fmax, fmin, fmod, gcd, greater, greater_equal,
+    choose, copysign, divide, divmod, equal, floor_divide, fmax, fmin, fmod, gcd, greater, greater_equal,
     heaviside, hypot, isclose, lcm, ldexp, left_shift, less, less_equal, logaddexp, logaddexp2,
-    logical_and, logical_or, logical_xor, maximum, minimum, mod, multiply, nextafter, not_equal, pow,
-    power, remainder, right_shift, subtract, true_divide, where,
+    logical_and, logical_or, logical_xor, maximum, minimum, mod, multiply, nextafter, not_equal,
+    piecewise, pow, power, remainder, right_shift, select, subtract, true_divide, where,
 )
 from numpy import (  # reductions and scans
     all, allclose, amax, amin, any, argmax, argmin, array_equal, array_equiv, count_nonzero, cumprod,
     cumsum, max, mean, median, min, prod, ptp, std, sum, var,
 )
 from numpy import (  # sorting, searching, sets
-    argpartition, argsort, argwhere, digitize, flatnonzero, isin, lexsort, nonzero, partition,
-    searchsorted, sort, take_along_axis,
+    argpartition, argsort, argwhere, compress, digitize, extract, flatnonzero, isin, lexsort, nonzero,
+    partition, searchsorted, sort, take_along_axis,
 )
 from numpy import (  # products
-    dot, einsum, einsum_path, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
+    cross, dot, einsum, einsum_path, gradient, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
 )
 from numpy import (  # shapes
     append, array_split, astype, atleast_1d, atleast_2d, atleast_3d, block, broadcast_arrays,
@@ -65,7 +65,6 @@ from numpy import lib
 
 from dualdiff.numpy import linalg
 from dualdiff.ops.arrange import repeat, roll, tile
-from dualdiff.ops.padding import pad
 from dualdiff.ops.creation import (
     array, asarray, asarray_chkfinite, ascontiguousarray, full, geomspace, linspace, logspace, require,
     vander,
@@ -73,6 +72,7 @@ from dualdiff.ops.creation import (
 from dualdiff.ops.creation import asarray as asanyarray, ascontiguousarray as asfortranarray
 from dualdiff.ops.indexing import take
 from dualdiff.ops.joining import unstack
+from dualdiff.ops.padding import pad
 from dualdiff.ops.products import matvec, vecmat
 from dualdiff.ops.scans import cumulative_prod, cumulative_sum
 from dualdiff.ops.structural import full_like
