@@ -184,6 +184,28 @@ def test_det_second_derivative_of_rank_one():
     np.testing.assert_allclose(dd.jvp(gradient, (a,), (direction,))[1], expected, atol=1e-13)
 
 
+def det_third(a):
+    return dd.jacfwd(dd.jacfwd(dd.grad(np.linalg.det)))(a)
+
+
+@pytest.mark.parametrize("a", [RANK2, np.diag([1.0, 2.0, 0.0]), np.diag([1.0, 2.0, 5.0])])
+def test_det_third_derivative_of_rank_n_minus_1_is_exact(a):
+    # det of 3x3 = sum of e_ijk e_pqr a_ip a_jq a_kr / 6, whose third derivative is e_ijk e_pqr
+    e = np.zeros((3, 3, 3))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        e[i, j, k], e[i, k, j] = 1, -1
+    expected = np.einsum("ijk,pqr->ipjqkr", e, e)
+    np.testing.assert_allclose(det_third(a), expected, atol=1e-12)
+
+
+def test_det_third_derivative_is_nan_where_it_is_not_known():
+    assert np.isnan(det_third(np.ones((3, 3)))).any()
+    a = (RANK2 * (1 + 0j)).astype(complex)
+    direction = np.arange(9.0).reshape(3, 3) * (1 + 0.5j)
+    second = lambda a: dd.jvp(lambda a: dd.jvp(np.linalg.det, (a,), (direction,))[1], (a,), (direction,))[1]  # noqa: E731
+    assert np.isnan(dd.jvp(second, (a,), (direction,))[1])
+
+
 # ------------------------------------------------------------------------------ every function, everywhere
 def general(rng, shape, dtype):
     return draw(rng, shape, dtype) * 0.5 + 2 * np.eye(*shape[-2:])

@@ -133,8 +133,8 @@ class cofactors:
     adj(diag(s)) holds the products of all values but one. Its differential along E = U^H dA V holds those of
     all but two: P_ij = prod of s_k for k not i, j; on the diagonal sum_j P_ij E_jj, beside it -P_ij E_ij.
 
-    The differential is exact for any rank, so the second derivative of det is; the third is for real matrices
-    of rank n - 1 and for regular ones, as it differentiates the decomposition.
+    The differential is exact for any rank, so the second derivative of det is. The third differentiates the
+    decomposition: right for regular matrices and real ones of rank n - 1, nan for others.
 
     Cost        one decomposition; n^3 numbers for the differential
     """

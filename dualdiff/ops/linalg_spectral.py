@@ -131,7 +131,7 @@ class singular_value:
     ds = diag(H), dU = U (H / (s_j - s_i) + K / (s_j + s_i)) + (dA V - U X) / s_j, and the same for V with -K
     and the adjoint of dA. A full factor has U_2 beside U, which turns against it. An s that is exactly 0 is
     at its least: its subgradient of smallest norm is 0 (NR-12), unless `least` is False, where it goes on as
-    the signed value that it becomes if its vectors do not turn round.
+    the signed value that it becomes if its vectors do not turn round, and all that rounding leaves is 0.
 
     Source      from dA = dU diag(s) V^H + U diag(ds) V^H + U diag(s) dV^H with dU^H U anti-Hermitian
     """
@@ -145,6 +145,8 @@ class singular_value:
 
     def differential(y, a, da, *, full, least):
         u, s, vh = y
+        if not least:
+            s = np.where(s <= s.shape[-1] * np.finfo(s.dtype).eps * s[..., :1], 0, s)
         v, columns = adjoint(vh), slice(s.shape[-1])
         u1, v1 = u[..., columns], v[..., columns]
         dav, dahu = da @ v1, adjoint(da) @ u1
