@@ -206,7 +206,7 @@ class Tensor(Tracer):
     def astype(
         self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: Any = True
     ):
-        return structural.astype(self, dtype)
+        return structural.cast(self, np.dtype(dtype), casting)
 
     ravel = structural.ravel
     swapaxes = structural.swapaxes

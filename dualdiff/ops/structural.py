@@ -165,6 +165,13 @@ def astype(x, dtype, /, *, copy=True, device=None):
     return convert(x if inexact(dtype) else stop_gradient(x), dtype=dtype)
 
 
+def cast(x, dtype, casting: str):
+    """x in another dtype, if the casting rule allows it."""
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(f"Cannot cast array data from {x.dtype} to {dtype} according to the rule {casting!r}")
+    return astype(x, dtype)
+
+
 @numpy_function(np.reshape)
 def reshape(a, /, shape=None, order="C", *, copy=None):
     """The same elements under another shape, read and written in C or Fortran order."""
@@ -278,8 +285,9 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     arrays = [as_array(x) for x in arrays]
     if axis is None:
         arrays, axis = [reshape_to(x, shape=(x.size,)) for x in arrays], 0
-    if dtype is not None:
-        arrays = [astype(x, dtype) for x in arrays]
+    if dtype is not None or casting != "same_kind":
+        target = np.result_type(*(x.dtype for x in arrays)) if dtype is None else np.dtype(dtype)
+        arrays = [cast(x, target, casting) for x in arrays]
     return join(*arrays, axis=normal_axis(axis, arrays[0].ndim))
 
 
@@ -290,20 +298,22 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
     if len({x.shape for x in arrays}) != 1:
         raise ValueError("all input arrays must have the same shape")
     axis = normal_axis(axis, arrays[0].ndim + 1)
-    return concatenate([expand_dims(x, axis) for x in arrays], axis=axis, out=out, dtype=dtype)
+    pieces = [expand_dims(x, axis) for x in arrays]
+    return concatenate(pieces, axis=axis, out=out, dtype=dtype, casting=casting)
 
 
 @numpy_function(np.vstack)
 def vstack(tup, *, dtype=None, casting="same_kind"):
     """Rows stacked."""
-    return concatenate([atleast_2d(x) for x in tup], axis=0, dtype=dtype)
+    return concatenate([atleast_2d(x) for x in tup], axis=0, dtype=dtype, casting=casting)
 
 
 @numpy_function(np.hstack)
 def hstack(tup, *, dtype=None, casting="same_kind"):
     """Columns stacked; vectors end to end."""
     arrays = [atleast_1d(x) for x in tup]
-    return concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1, dtype=dtype)
+    axis = 0 if arrays[0].ndim == 1 else 1
+    return concatenate(arrays, axis=axis, dtype=dtype, casting=casting)
 
 
 @numpy_function(np.dstack)

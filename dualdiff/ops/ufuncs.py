@@ -14,7 +14,7 @@ import numpy as np
 from dualdiff.core import FUNCTIONS, Op
 from dualdiff.declare import refuse
 from dualdiff.errors import ConversionError, MutationError, NoDerivative
-from dualdiff.ops.structural import as_array, astype
+from dualdiff.ops.structural import as_array, cast
 
 _METHODS: dict[tuple[np.ufunc, str], Callable] = {}
 
@@ -72,20 +72,15 @@ def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
         refuse(name, dtype=dtype if ours.kind == "constant" else None, **kwargs)
         kwargs = {}
     if dtype is not None or casting != "same_kind":
-        inputs = _cast(name, inputs, dtype, casting)
+        inputs = _cast(inputs, dtype, casting)
     return ours(*inputs, **kwargs)
 
 
-def _cast(name: str, inputs: tuple, dtype: Any, casting: str) -> tuple:
+def _cast(inputs: tuple, dtype: Any, casting: str) -> tuple:
     """The inputs in the dtype that the ufunc computes in, if the casting rule allows it."""
     inputs = tuple(map(as_array, inputs))
     dtype = np.result_type(*(x.dtype for x in inputs)) if dtype is None else np.dtype(dtype)
-    for i, x in enumerate(inputs):
-        if not np.can_cast(x.dtype, dtype, casting):
-            raise TypeError(
-                f"Cannot cast {name} input {i} from {x.dtype} to {dtype} with casting rule {casting!r}"
-            )
-    return tuple(astype(x, dtype) for x in inputs)
+    return tuple(cast(x, dtype, casting) for x in inputs)
 
 
 def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
