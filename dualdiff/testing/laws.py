@@ -30,10 +30,12 @@ from dualdiff.testing.differences import (
 )
 from dualdiff.testing.samples import Case, direction, subsets, zeros
 from dualdiff.transforms.batching import vmap
+from dualdiff.transforms.derivative import jacobian
 from dualdiff.transforms.linear import jvp, vjp
 from dualdiff.tree import flatten, map_tree, paths
 
 EXACT = Tolerance(0.0, 0.0)
+MODES = ("forward", "reverse")
 
 
 class Law(NamedTuple):
@@ -211,6 +213,23 @@ def reverse_jvp_is_forward_jvp(case: Case) -> None:
 def forward_vjp_is_reverse_vjp(case: Case) -> None:
     """Pushing the whole basis forward gives the pullback."""
     expect(case, "the forward-mode pullback", pull(case, mode="forward"), pull(case))
+
+
+@law(curved, dtypes=("float64",))
+def jacobians_are_made_of_pushforwards(case: Case) -> None:
+    """All columns in one sweep, and all rows in one sweep, against one basis vector at a time."""
+    every = tuple(range(len(case.active)))
+    forward, reverse = (jacobian(case.function, every, mode=mode)(*case.primals) for mode in MODES)
+    expect(case, "the Jacobian by rows, against columns,", reverse, forward)
+    still = zeros(case.primals)
+    for k, x in enumerate(case.primals):
+        for at in np.ndindex(x.shape):
+            dots = [np.array(zero) for zero in still]
+            dots[k][at] = 1.0
+            column = jvp(case.function, case.primals, tuple(dots))[1]
+            blocks = [part[k] for part in forward] if case.op.multiple else [forward[k]]
+            found = [block[(..., *at)] for block in blocks]
+            expect(case, f"column {at} of the Jacobian for argument {k}", found, flatten(column)[0])
 
 
 @law(lambda case: case.op.kind == "general" and bool(case.op.pullback or case.op.transposes))
