@@ -186,11 +186,26 @@ def last_writers(positions, size):
 # -------------------------------------------------- keys
 def getitem(x: Any, key: Any) -> Any:
     """x[key] for a tensor x, or for an array x and tensors of integers in the key."""
-    parts = [normal_part(part) for part in (key if isinstance(key, tuple) else (key,))]
+    key = key if isinstance(key, tuple) else (key,)
+    if all(map(is_basic, key)):
+        return cut(x, key=key)
+    parts = [normal_part(part) for part in key]
     parts, gap = one_per_axis(parts, x.shape)
     if not any(isinstance(part, (np.ndarray, Tracer)) for part in parts):
         return cut(x, key=tuple(parts))
     return advanced(x, parts, gap)
+
+
+_POINTS = frozenset([int, type(None), type(Ellipsis)])
+_ENDS = frozenset([int, type(None)])
+
+
+def is_basic(part: Any) -> bool:
+    """Whether an element of a key is one that NumPy takes as it stands and that reads a view."""
+    kind = type(part)
+    if kind is slice:
+        return type(part.start) in _ENDS and type(part.stop) in _ENDS and type(part.step) in _ENDS
+    return kind in _POINTS
 
 
 def normal_part(part: Any) -> Any:
