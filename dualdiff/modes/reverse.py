@@ -19,6 +19,8 @@ from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
 from dualdiff.tensor import PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
+FLOAT64 = np.dtype(float)  # dtypes of NumPy are single objects, so that identity tells them
+
 
 class TapeTensor(Tensor):
     """A value and the node that made it."""
@@ -254,23 +256,25 @@ def unary(op: Op, f: Callable) -> Callable:
     (d,) = op.partials
     keep_y, keep_x = 0 in op.reads[0], 1 in op.reads[0]
 
-    def pull(y_bar, y, x, _):
-        x_bar = y_bar * d(y, x)
-        if x_bar.dtype.kind == "c":
-            x_bar = y_bar * np.conj(d(y, x))
-        return (x_bar,)
+    def pull_real(y_bar, y, x, _):
+        return (y_bar * d(y, x),)
+
+    def pull_any(y_bar, y, x, _):
+        return (scale(y_bar, d, y, x),)
 
     def push(x_dots, y, x, _):
         return push_elementwise(op, y, (x,), x_dots, None)
 
-    rule = Rule(pull if callable(d) else lambda y_bar, y, x, _: (scale(y_bar, d),), push)
+    general = Rule(pull_any, push)
+    real = Rule(pull_real if callable(d) else pull_any, push, fits=True)
 
     def call(x):
         level, primal, parent = x.level, x.primal, x.node
         y = f(primal)
+        dtype = y.dtype
+        rule = real if dtype is FLOAT64 and parent[2] is FLOAT64 else general
         y_kept, x_kept = y if keep_y else None, primal if keep_x else None
-        node = (level.tick(), parent[1], y.dtype, rule, (parent,), y_kept, x_kept, None)
-        return TapeTensor(level, y, node)
+        return TapeTensor(level, y, (level.tick(), parent[1], dtype, rule, (parent,), y_kept, x_kept, None))
 
     return call
 
@@ -296,9 +300,12 @@ def binary(op: Op, f: Callable) -> Callable:
         if prepared is None:
             level.tick()
             return z
-        rule, keep_z, keep_x, keep_y = prepared
+        real, rule, keep_z, keep_x, keep_y = prepared
+        dtype = z.dtype
+        if dtype is FLOAT64 and parents[0][2] is FLOAT64 and parents[-1][2] is FLOAT64:
+            rule = real
         z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
-        return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, rule, parents, z_kept, x_kept, y_kept))
+        return TapeTensor(level, z, (level.tick(), z.shape, dtype, rule, parents, z_kept, x_kept, y_kept))
 
     return call
 
@@ -330,7 +337,7 @@ def product(op: Op, f: Callable) -> Callable:
 
 
 def binary_rule(op: Op, active: tuple[int, ...]) -> tuple | None:
-    """The rule for these arguments on the tape and whether to keep the output and each input."""
+    """The real and the general rule for these arguments on the tape; whether to keep output and inputs."""
     partials = [op.partials[i] for i in active]
     if all(d is None for d in partials):
         return None
@@ -342,38 +349,26 @@ def binary_rule(op: Op, active: tuple[int, ...]) -> tuple | None:
             dots[i] = x_dot
         return push_elementwise(op, z, (x, y), dots, None)
 
-    if len(partials) == 2:
-        pull = pull_both(*partials)
-    elif callable(partials[0]):
-        pull = pull_one(partials[0])
-    else:
-        pull = lambda z_bar, z, x, y: (scale(z_bar, partials[0]),)  # noqa: E731
-    return Rule(pull, push), 0 in reads, 1 in reads, 2 in reads
+    keep = (0 in reads, 1 in reads, 2 in reads)
+    return Rule(pull_real(partials), push), Rule(pull_any(partials), push), *keep
 
 
-def pull_one(d: Callable) -> Callable:
-    def pull(z_bar, z, x, y):
-        x_bar = z_bar * d(z, x, y)
-        if x_bar.dtype.kind == "c":
-            x_bar = z_bar * np.conj(d(z, x, y))
-        return (x_bar,)
-
-    return pull
-
-
-def pull_both(first: Any, second: Any) -> Callable:
-    if (first, second) == (1, 1):
+def pull_real(partials: list) -> Callable:
+    """d_i z_bar for real partials, without a loop."""
+    if tuple(partials) == (1, 1):
         return lambda z_bar, z, x, y: (z_bar, z_bar)
-    if not (callable(first) and callable(second)):
-        return lambda z_bar, z, x, y: (scale(z_bar, first, z, x, y), scale(z_bar, second, z, x, y))
+    if not all(callable(d) for d in partials):
+        return pull_any(partials)
+    if len(partials) == 1:
+        (d,) = partials
+        return lambda z_bar, z, x, y: (z_bar * d(z, x, y),)
+    first, second = partials
+    return lambda z_bar, z, x, y: (z_bar * first(z, x, y), z_bar * second(z, x, y))
 
-    def pull(z_bar, z, x, y):
-        x_bar, y_bar = z_bar * first(z, x, y), z_bar * second(z, x, y)
-        if x_bar.dtype.kind == "c" or y_bar.dtype.kind == "c":
-            return z_bar * np.conj(first(z, x, y)), z_bar * np.conj(second(z, x, y))
-        return x_bar, y_bar
 
-    return pull
+def pull_any(partials: list) -> Callable:
+    """conj(d_i) z_bar"""
+    return lambda z_bar, z, x, y: tuple(scale(z_bar, d, z, x, y) for d in partials)
 
 
 def constant_binary(op: Op, f: Callable) -> Callable:

@@ -27,11 +27,12 @@ Node = tuple
 class Rule:
     """What a sweep does at a node: `pull` cotangents to the parents, or `push` their tangents to y."""
 
-    __slots__ = ("pull", "push")
+    __slots__ = ("pull", "push", "fits")
 
-    def __init__(self, pull: Callable, push: Callable):
+    def __init__(self, pull: Callable, push: Callable, fits: bool = False):
         self.pull = pull  # (y_bar, y, xs, params) -> one cotangent per parent, or None
         self.push = push  # (x_dots, y, xs, params) -> y_dot
+        self.fits = fits  # whether pull gives exactly the shape and dtype of a single parent
 
 
 # -------------------------------------------------- ops with several outputs
@@ -69,9 +70,13 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
                     leaves[ident] = y_bar
                     break
                 bars = rule.pull(y_bar, y, xs, params)
+                if len(parents) == 2 and parents[0] is parents[1] and bars[0] is not None is not bars[1]:
+                    parents, bars = parents[:1], (bars[0] + bars[1],)  # as in x * x
                 if len(parents) == 1 and (not heap or parents[0][0] < heap[0]):
                     # The only parent is the next to visit: no need to queue it.
                     (node,), (y_bar,) = parents, bars
+                    if rule.fits:
+                        continue
                     if y_bar is None:
                         break
                     if y_bar.shape != node[1] or y_bar.dtype is not node[2]:

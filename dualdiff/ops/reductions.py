@@ -48,6 +48,8 @@ def lift(y, x, axis):
 
 def expand_back(y, x, axis):
     """y, one value per slice of x along `axis`, against every element of its slice."""
+    if len(axis) == x.ndim and x.size < 4096 and not isinstance(y, Tracer):
+        return np.full(x.shape, y)  # for few elements a third of the time of the two views
     return expand_to(lift(y, x, axis), shape=x.shape)
 
 
@@ -169,7 +171,8 @@ class sum_from:
 @ufunc_method(np.add, "reduce")
 def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """The sum along axes. `initial` is added once, `where` leaves elements out."""
-    refuse("np.sum", out=out)
+    if out is not None:
+        refuse("np.sum", out=out)
     a = as_array(a)
     axes = normal_axes(axis, a.ndim)
     dtype = {} if dtype is None else {"dtype": np.dtype(dtype)}
@@ -213,7 +216,8 @@ def as_inexact(a, dtype):
 @numpy_function(np.mean)
 def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     """The arithmetic mean along axes; `where` leaves elements out of the sum and of the divisor."""
-    refuse("np.mean", out=out)
+    if out is not None:
+        refuse("np.mean", out=out)
     a = as_array(a)
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64

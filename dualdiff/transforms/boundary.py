@@ -44,8 +44,6 @@ def part_of(kind: str, tree: Tree, k: int) -> str:
 def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
     """A differentiated leaf as a float or complex array or scalar; everything else is refused by its path."""
     kind = type(x)
-    if kind is np.ndarray and x.dtype.kind in "fc":
-        return x
     if kind is float or kind is int:
         return np.float64(x)
     if kind is complex:
@@ -77,6 +75,9 @@ def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, l
         found, tree = flatten(value)
         trees.append(tree)
         for k, x in enumerate(found):
+            if type(x) is np.ndarray and x.dtype.kind in "fc":  # the usual leaf, told at once
+                leaves.append(x)
+                continue
             if tree is not LEAF and type(x) is int:  # a count in a container, not a number written short
                 x = np.int64(x)
             leaves.append(input_leaf(x, transform, partial(path_of, keys[i], tree, k)))
@@ -108,6 +109,8 @@ def split_aux(result: Any, has_aux: bool, f: Callable) -> tuple[Any, Any]:
 
 def output_leaves(y: Any, f: Callable, transform: str) -> tuple[list, Tree]:
     """The leaves of a result, each an array, a scalar or a live tensor."""
+    if isinstance(y, Tracer) and not y.level.closed:
+        return [y], LEAF
     leaves, tree = flatten(y)
     if not leaves:
         raise StructureError(
@@ -134,6 +137,10 @@ def output_leaf(x: Any, f: Callable, transform: str) -> Any:
 
 def matching_leaves(value: Any, tree: Tree, like: list, kind: str, transform: str) -> list:
     """Tangents or cotangents with the structure, shapes and dtypes of the leaves in `like`."""
+    if type(value) is np.ndarray and tree is LEAF:
+        (x,) = like
+        if value.shape == x.shape and value.dtype is x.dtype:  # the usual case, told at once
+            return [value]
     leaves, found = flatten(value)
     if found != tree:
         raise StructureError(
@@ -176,7 +183,7 @@ def give_back(derivative: Any, like: Any, seen: set[int]) -> Any:
 
 def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     """Each derivative for its leaf; arrays that the user gave in are never handed out again."""
-    seen = {id(x) for x in given}
+    seen = set(map(id, given))
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
 
 

@@ -50,6 +50,10 @@ class Selection:
         self.f, self.args, self.kwargs, self.transform = f, args, kwargs, transform
         self.__name__, self.__code__ = name_of(f), getattr(f, "__code__", None)  # for messages
         self.single = not isinstance(argnums, (tuple, list))
+        if type(argnums) is int and 0 <= argnums < len(args):  # the usual case, told at once
+            self.keys: list[int | str] = [argnums]
+            self.leaves, self.trees = input_leaves((args[argnums],), transform, self.keys)
+            return
         self.keys = [self._key(a) for a in ((argnums,) if self.single else argnums)]
         if not self.keys:
             raise InputTypeError(
@@ -93,6 +97,8 @@ class Selection:
 
     def __call__(self, *values: Any) -> Any:
         """f with the selected arguments replaced by `values`."""
+        if len(self.args) == 1 == len(self.keys) and not self.kwargs:
+            return self.f(*values)
         args, kwargs = list(self.args), dict(self.kwargs)
         for key, value in zip(self.keys, values, strict=True):
             if isinstance(key, int):

@@ -132,9 +132,11 @@ def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, tra
         outputs, tree = output_leaves(y, f, transform)
     finally:
         level.close()
-    mine = [own(y, TapeTensor, level) for y in outputs]
-    ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
-    roots = [y.node if m else None for y, m in zip(outputs, mine, strict=True)]
+    ys, roots = [], []
+    for y in outputs:
+        mine = own(y, TapeTensor, level)
+        ys.append(y.primal if mine else y)
+        roots.append(y.node if mine else None)
     if has_aux:
         aux = map_tree(lambda x: x.primal if own(x, TapeTensor, level) else x, aux)
     return [x.node[0] for x in inputs], ys, roots, tree, aux
@@ -148,7 +150,7 @@ def record(
 
     def pull(y_bars: Iterable) -> list:
         pairs = zip(roots, y_bars, strict=True)
-        bars = sweep([(root, y_bar) for root, y_bar in pairs if root is not None and y_bar is not None])
+        bars = sweep([pair for pair in pairs if pair[0] is not None is not pair[1]])
         return [bars.get(ident) for ident in idents]
 
     return ys, pull, tree, aux
