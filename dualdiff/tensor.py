@@ -36,6 +36,7 @@ from dualdiff.ops import (
     selection,
     structural,
     ufuncs,
+    updates,
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
@@ -184,9 +185,9 @@ class Tensor(Tracer):
         return elementwise.imag(self)
 
     @property
-    def at(self) -> indexing.At:
+    def at(self) -> updates.At:
         """Functional updates: x.at[i].set(v), .add, .multiply, .divide, .power, .min, .max."""
-        return indexing.At(self)
+        return updates.At(self)
 
     # ---------------------------------------------------------------- methods
     def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Any:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import dualdiff as dd
 import dualdiff.numpy
-import dualdiff.ops.indexing as indexing
+import dualdiff.ops.updates as updates
 
 A = np.random.default_rng(3).uniform(-2, 2, (4, 3))
 CUBE = np.random.default_rng(4).uniform(-2, 2, (2, 3, 4))
@@ -251,7 +251,7 @@ class Constant:
     """A plain array with the functional updates of a tensor."""
 
     def __init__(self, x):
-        self.at = indexing.At(x)
+        self.at = updates.At(x)
 
 
 def test_add_with_duplicates_adds_each():  # IP-7

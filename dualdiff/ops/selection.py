@@ -12,8 +12,9 @@ from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, refuse
 from dualdiff.ops.arrange import deciding
 from dualdiff.ops.elementwise import stop_gradient
-from dualdiff.ops.indexing import getitem, take, take_along_axis, where, write
+from dualdiff.ops.indexing import getitem, take, take_along_axis, where
 from dualdiff.ops.structural import as_array, astype, broadcast_arrays, broadcast_to, ravel, stack
+from dualdiff.ops.updates import write
 
 
 def mask(condition):

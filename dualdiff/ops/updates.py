@@ -1,0 +1,142 @@
+"""Functional writing: x.at[key].set(v) and its kin, which return the updated array.
+
+A key becomes the flat positions that it reads; `overwrite` is the one op that writes to positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualdiff.avals import Aval
+from dualdiff.core import Tracer
+from dualdiff.declare import op
+from dualdiff.domains import reals
+from dualdiff.errors import ConversionError
+from dualdiff.ops.elementwise import divide, maximum, minimum, multiply, power
+from dualdiff.ops.indexing import gather, getitem, scatter_add
+from dualdiff.ops.structural import as_array, astype, expand_to
+
+
+@op
+class overwrite:
+    """x with v written at flat positions; the last writer of a position wins, as in NumPy."""
+
+    linear = (0, 1)
+
+    def evaluate(x, v, positions):
+        y = np.array(x).reshape(-1)
+        y[positions] = v
+        return y.reshape(x.shape)
+
+    def out(x, v, positions):
+        return Aval(x.shape, x.dtype)
+
+    def transpose(y_bar, x, v, positions):
+        written = mark(positions, x.size).reshape(x.shape)
+        last = last_writers(positions, x.size)
+        v_bar = np.where(last, gather(y_bar.reshape(-1), positions), 0)
+        return np.where(written, 0, y_bar), v_bar
+
+    def batch(size, mapped, values, params):
+        x, v, positions = (
+            value if m else expand_to(value, shape=(size, *value.shape))
+            for value, m in zip(values, mapped, strict=True)
+        )
+        one = x.size // max(size, 1)
+        rows = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
+        return overwrite(x, v, positions + one * rows)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (4,), dtype), reals.sample(rng, (3,), dtype), np.array([0, 0, 3])), {}
+
+
+def mark(positions, size):
+    """Booleans, True at the positions."""
+    return scatter_add(np.ones(positions.shape), positions, shape=(size,)) > 0
+
+
+def last_writers(positions, size):
+    """Whether each write is the last one to its position."""
+    order = np.arange(1.0, positions.size + 1).reshape(positions.shape)
+    written = overwrite(np.zeros(size), order, positions)
+    return gather(written, positions) == order
+
+
+# -------------------------------------------------- functional updates
+class At:
+    """x.at[key]: updates that return a new tensor. Duplicates: set keeps the last, the others apply each."""
+
+    __slots__ = ("x", "key")
+
+    def __init__(self, x: Any, key: Any = None):
+        self.x = x
+        self.key = key
+
+    def __getitem__(self, key: Any) -> At:
+        return At(self.x, key)
+
+    def _positions(self) -> Any:
+        return getitem(np.arange(self.x.size).reshape(self.x.shape), self.key)
+
+    def set(self, v: Any) -> Any:
+        return write(self.x, v, self._positions())
+
+    def add(self, v: Any) -> Any:
+        positions = self._positions()
+        v = fitted(v, positions, self.x)
+        return self.x + scatter_add(v, positions, shape=(self.x.size,)).reshape(self.x.shape)
+
+    def multiply(self, v: Any) -> Any:
+        return self._apply(multiply, v)
+
+    def divide(self, v: Any) -> Any:
+        return self._apply(divide, v)
+
+    def power(self, v: Any) -> Any:
+        return self._apply(power, v)
+
+    def min(self, v: Any) -> Any:
+        return self._apply(minimum, v)
+
+    def max(self, v: Any) -> Any:
+        return self._apply(maximum, v)
+
+    def _apply(self, op: Any, v: Any) -> Any:
+        # One round per repetition of a position: within a round every position is written once.
+        x, positions = self.x, self._positions()
+        v = fitted(v, positions, x)
+        flat, values = positions.reshape(-1), v.reshape(-1)
+        # Which positions repeat differs between the examples of a batch, so there a round is one write.
+        batched = isinstance(positions, Tracer)
+        for chosen in np.arange(flat.size)[:, None] if batched else rounds(flat):
+            current = gather(x.reshape(-1), flat[chosen])
+            x = write(x, op(current, gather(values, chosen)), flat[chosen])
+        return x
+
+
+def rounds(positions: np.ndarray) -> list[np.ndarray]:
+    """Split writes into rounds in which every position occurs once, in the order of writing."""
+    order = np.argsort(positions, kind="stable")
+    ordered = positions[order]
+    start = np.searchsorted(ordered, ordered, side="left")
+    repetition = np.arange(positions.size) - start
+    return [np.sort(order[repetition == k]) for k in range(int(repetition.max(initial=-1)) + 1)]
+
+
+def fitted(v: Any, positions: Any, x: Any) -> Any:
+    """v as NumPy would write it: broadcast to the written elements and in the dtype of the target."""
+    v = as_array(v)
+    if v.dtype.kind == "c" and x.dtype.kind != "c":
+        raise ConversionError(
+            f"writing {v.dtype} values into a tensor of {x.dtype} would drop the imaginary part.",
+            "Write np.real(v), or make the target complex first.",
+        )
+    v = v if v.dtype == x.dtype else astype(v, x.dtype)
+    return v if v.shape == positions.shape else np.broadcast_to(v, positions.shape)
+
+
+def write(x: Any, v: Any, positions: Any) -> Any:
+    """x with v at the flat positions."""
+    return overwrite(x, fitted(v, positions, x), positions)
