@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,7 @@ def elementwise(
     `on` says where the op is smooth (one domain, or one per argument), `complex` whether it accepts complex
     arguments, `kink` which derivative it takes where there is none.
     """
-    name = name or evaluate.__name__
+    name = _claimed(name or evaluate.__name__, sys._getframe(1))
     arity = getattr(evaluate, "nin", len(partials))
     if len(partials) != arity:
         raise DeclarationError(
@@ -70,6 +72,25 @@ def elementwise(
     if module.partition(".")[0] == "numpy" or isinstance(evaluate, np.ufunc):
         FUNCTIONS[evaluate] = record
     return record
+
+
+_homes: dict[str, str] = {}  # the module that declared each name
+
+
+def _claimed(name: str, frame: FrameType) -> str:
+    """The name, refused where it is that of an op of this library: operators and rules find ops by name.
+
+    Declaring an op of one's own again is fine: a notebook cell runs more than once.
+    """
+    module = frame.f_globals.get("__name__", "")
+    home = _homes.setdefault(name, module)
+    if home != module and home.startswith("dualdiff."):
+        raise DeclarationError(
+            f"op {name!r} exists already: it is declared in {home}.",
+            "Give another name=; a row for a NumPy function answers for it under any name.",
+        )
+    _homes[name] = module
+    return name
 
 
 def _reads(partial: Any) -> tuple[int, ...]:
@@ -137,7 +158,7 @@ def op(namespace: type) -> Op:
     domain(rng, dtype)                   yields (args, params) at points where it is smooth
     """
     facts = {k: v for k, v in vars(namespace).items() if not k.startswith("__")}
-    name = facts.pop("name", namespace.__name__.rstrip("_"))
+    name = _claimed(facts.pop("name", namespace.__name__.rstrip("_")), sys._getframe(1))
     unknown = set(facts) - _ACCEPTED
     if unknown:
         raise DeclarationError(f"op {name!r} states {', '.join(sorted(unknown))}, which no op has.")

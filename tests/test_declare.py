@@ -66,6 +66,25 @@ def test_row_is_refused(declare, message):
     assert before == OPS
 
 
+def test_name_of_an_op_of_the_library_is_refused():
+    """The product of all tensors would have this derivative."""
+    for declare in (
+        lambda: dd.elementwise(lambda x, y: x * y, 1, 1, name="multiply"),
+        lambda: dd.op(type("multiply", (), dict(vars(with_one_transpose_of_two)))),
+    ):
+        with pytest.raises(DeclarationError, match=r"op 'multiply' exists already: .* dualdiff\.ops"):
+            declare()
+    assert dd.grad(lambda x: x * x)(3.0) == 6.0
+
+
+def test_op_of_ones_own_may_be_declared_again():
+    """As a notebook does when a cell is run twice; the later one counts."""
+    for factor in (1.0, 2.0):
+        f = dd.elementwise(lambda x, c=factor: c * x, factor, name="again")
+        assert dd.grad(f)(1.0) == factor
+    assert OPS["again"] is f
+
+
 # -------------------------------------------------- class bodies that are refused
 class empty:
     pass

@@ -18,7 +18,7 @@ from dualdiff.testing import (
     finite_difference,
     taylor_test,
 )
-from dualdiff.testing.differences import algebra, furthest
+from dualdiff.testing.differences import Tolerance, algebra, difference, furthest
 from dualdiff.testing.strategies import arrays, programs
 
 VECTOR = arrays((3,))
@@ -260,3 +260,38 @@ def test_complex_step_is_exact_and_refuses_complex_points():
     assert complex_step(lambda x: np.sin(x) * x, (0.7,), (1.0,)) == np.cos(0.7) * 0.7 + np.sin(0.7)
     with pytest.raises(InputTypeError, match="complex"):
         complex_step(np.sin, (1j,), (1.0,))
+
+
+# -------------------------------------------------- the comparison itself
+EXACT, CLOSE = Tolerance(0.0, 0.0), Tolerance(1e-3, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "tolerance", "worst"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], EXACT, None),
+        ([1.0, 2.0], [1.0, 2.0 + 2**-50], EXACT, (1,)),
+        ([1.0, 2.0], [1.0005, 2.1], CLOSE, (1,)),
+        ([1e-9, 1.0], [0.0, 1.0], CLOSE, None),
+        ([1e-3, 1.0], [0.0, 1.0], CLOSE, (0,)),
+        ([1e-3, 1e4], [0.0, 1e4], CLOSE, None),
+        ([np.nan, np.inf], [np.nan, np.inf], EXACT, None),
+        ([np.nan, 1.0], [1.0, 1.0], CLOSE, (0,)),
+        ([1.0, np.inf], [1.0, -np.inf], CLOSE, (1,)),
+        ([1.0, 5.0], [1.0, np.inf], CLOSE, (1,)),
+        ([True, False], [True, True], CLOSE, (1,)),
+        ([1 + 1j], [1 - 1j], CLOSE, (0,)),
+        (3.0, 4.0, CLOSE, ()),
+        ([], [], EXACT, None),
+    ],
+)
+def test_comparison_finds_the_worst_element(found, expected, tolerance, worst):
+    assert furthest(np.array(found), np.array(expected), tolerance) == worst
+
+
+def test_differences_reach_the_accuracy_that_the_tolerance_assumes():
+    """The error of the stencil on known derivatives, a hundred times below what is allowed."""
+    x = np.linspace(0.3, 2, 7)
+    for f, slope in ((np.exp, np.exp(x)), (np.log, 1 / x), (np.sin, np.cos(x)), (np.sqrt, 0.5 / np.sqrt(x))):
+        found = finite_difference(f, (x,), (np.ones(7),))
+        assert np.max(np.abs(found / slope - 1)) < difference().rtol / 100

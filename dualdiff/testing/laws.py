@@ -503,3 +503,13 @@ def map_params(case: Case) -> dict:
     """The parameters with a dtype among them widened as the arguments are."""
     dtypes = {np.dtype("float32"): np.dtype("float64"), np.dtype("complex64"): np.dtype("complex128")}
     return {k: dtypes.get(v, v) if isinstance(v, np.dtype) else v for k, v in case.params.items()}
+
+
+@law(lambda case: curved(case) and case.op.core == 0, dtypes=("float16", "longdouble"))
+def dtype_of_any_precision_is_kept(case: Case) -> None:
+    """Elementwise rules hold no float64: half and extended precision come out as they went in."""
+    y, y_dot = jvp(case.function, case.primals, tangents(case))
+    expect_like(case, "the tangent", y_dot, y)
+    expect_like(case, "a cotangent", pull(case), case.primals)
+    second = jvp(pulled(case, cotangent(case, y)), case.primals, tangents(case))[1]
+    expect_like(case, "the derivative of a cotangent", second, case.primals)
