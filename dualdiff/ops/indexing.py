@@ -1,7 +1,7 @@
 """Indexing: reading with any key NumPy knows, and selection.
 
 Two linear ops and their adjoints do all of it: `cut` for slices, with `spread`, and `gather` for integer
-arrays on the leading axes, with `scatter_add`. A key is split once into those parts. Writing is in updates.py.
+arrays on the leading axes, with `scatter_add`. A key is split once into those parts. Writing: updates.py.
 """
 
 from __future__ import annotations
