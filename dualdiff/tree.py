@@ -19,10 +19,7 @@ class Tree(NamedTuple):
     kind: Any  # type of the container, or None for a leaf
     keys: tuple
     children: tuple
-
-    @property
-    def leaves(self) -> int:
-        return 1 if self.kind is None else sum(child.leaves for child in self.children)
+    leaves: int  # how many there are below
 
     def __repr__(self) -> str:
         if self.kind is None:
@@ -31,7 +28,7 @@ class Tree(NamedTuple):
         return f"{name}({', '.join(f'{k}: {c!r}' for k, c in zip(self.keys, self.children, strict=True))})"
 
 
-LEAF = Tree(None, (), ())
+LEAF = Tree(None, (), (), 1)
 _LEAVES = frozenset([np.ndarray, np.float64, float, int])  # the usual leaves, told at once
 _registered: dict[type, tuple[Callable, Callable]] = {}
 
@@ -54,12 +51,14 @@ def flatten(value: Any) -> tuple[list, Tree]:
 
 
 def _walk(value: Any, leaves: list) -> Tree:
-    parts = _parts(value)
+    parts = None if type(value) in _LEAVES else _parts(value)
     if parts is None:
         leaves.append(value)
         return LEAF
     keys, children = parts
-    return Tree(type(value), keys, tuple(_walk(child, leaves) for child in children))
+    before = len(leaves)
+    trees = tuple([_walk(child, leaves) for child in children])
+    return Tree(type(value), keys, trees, len(leaves) - before)
 
 
 def _parts(value: Any) -> tuple[tuple, list] | None:

@@ -70,9 +70,10 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
                     leaves[ident] = y_bar
                     break
                 bars = rule.pull(y_bar, y, xs, params)
-                if len(parents) == 2 and parents[0] is parents[1] and bars[0] is not None is not bars[1]:
-                    parents, bars = parents[:1], (bars[0] + bars[1],)  # as in x * x
-                if len(parents) == 1 and (not heap or parents[0][0] < heap[0]):
+                count = len(parents)
+                if count == 2 and parents[0] is parents[1] and bars[0] is not None is not bars[1]:
+                    parents, bars, count = parents[:1], (bars[0] + bars[1],), 1  # as in x * x
+                if count == 1 and (not heap or parents[0][0] < heap[0]):
                     # The only parent is the next to visit: no need to queue it.
                     (node,), (y_bar,) = parents, bars
                     if rule.fits:
