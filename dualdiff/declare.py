@@ -201,12 +201,17 @@ def _kind(facts: dict) -> str | None:
     return None
 
 
-def numpy_function(*functions: Callable) -> Callable:
-    """Let the decorated function, which has NumPy's signature, answer for NumPy's `functions` on tensors."""
+def numpy_function(*functions: Callable | str) -> Callable:
+    """Let the decorated function, which has NumPy's signature, answer for NumPy's `functions` on tensors.
+
+    A function newer than the oldest supported NumPy is given by its name, and left out where NumPy lacks it.
+    """
 
     def decorate(ours: Callable) -> Callable:
         for function in functions:
-            FUNCTIONS[function] = ours
+            known: Any = getattr(np, function, None) if isinstance(function, str) else function
+            if known is not None:
+                FUNCTIONS[known] = ours
         return ours
 
     return decorate

@@ -209,6 +209,10 @@ class Tensor(Tracer):
     ):
         return structural.cast(self, np.dtype(dtype), casting)
 
+    def conj(self) -> Any:
+        return OPS["conjugate"](self)
+
+    conjugate = conj
     ravel = structural.ravel
     swapaxes = structural.swapaxes
     squeeze = structural.squeeze

@@ -342,3 +342,25 @@ def test_pad_refuses_modes_without_a_rule():
 def test_batched_numbers_cannot_decide_a_shape(f):
     with pytest.raises(dd.errors.ControlFlowError):
         dd.vmap(f)(np.array([[1, 0, 1, 1, 2], [0, 1, 1, 1, 2]]))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_unwrap_adds_constant_periods(mode):
+    x = np.array([[0.0, 4.0, 8.0, 1.0], [3.0, -3.5, 0.2, 9.0]])
+    weights = np.arange(8.0).reshape(2, 4)
+    for options in ({}, {"axis": 0}, {"discont": 4.0}, {"period": 2.5}):
+        value, gradient = dd.value_and_grad(
+            lambda x, o=options: np.sum(weights * np.unwrap(x, **o)), mode=mode
+        )(x)
+        np.testing.assert_allclose(value, np.sum(weights * np.unwrap(x, **options)), rtol=1e-15)
+        np.testing.assert_array_equal(gradient, weights)
+    np.testing.assert_allclose(dd.vmap(np.unwrap)(x), np.unwrap(x), rtol=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_float_power_computes_in_float64(mode):
+    x = np.array([1.5, 2.0], np.float32)
+    gradient = dd.grad(lambda x: np.sum(np.float_power(x, 3)), mode=mode)(x)
+    assert gradient.dtype == np.float32
+    np.testing.assert_allclose(gradient, 3 * x**2, rtol=1e-6)
+    assert dd.vjp(lambda x: np.float_power(x, 3), x)[0].dtype == np.float64

@@ -25,16 +25,17 @@ from numpy import (  # plain arrays and indices, from shapes
     unravel_index, zeros, zeros_like,
 )
 from numpy import (  # element by element, one argument
-    abs, absolute, acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, around, asin, asinh,
+    abs, absolute, acos, acosh, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, around, asin, asinh,
     atan, atanh, bitwise_count, bitwise_invert, bitwise_not, cbrt, ceil, clip, conj, conjugate, cos, cosh,
     deg2rad, degrees, exp, exp2, expm1, fabs, fix, floor, frexp, i0, imag, invert, iscomplex, isfinite,
     isinf, isnan, isneginf, isposinf, isreal, log, log10, log1p, log2, logical_not, modf, nan_to_num,
     negative, positive, rad2deg, radians, real, real_if_close, reciprocal, rint, round, sign, signbit,
-    sin, sinc, sinh, spacing, sqrt, square, tan, tanh, trunc,
+    sin, sinc, sinh, spacing, sqrt, square, tan, tanh, trunc, unwrap,
 )
 from numpy import (  # element by element, several arguments
     add, arctan2, atan2, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,
-    choose, copysign, divide, divmod, equal, floor_divide, fmax, fmin, fmod, gcd, greater, greater_equal,
+    choose, copysign, divide, divmod, equal, float_power, floor_divide, fmax, fmin, fmod, gcd, greater,
+    greater_equal,
     heaviside, hypot, isclose, lcm, ldexp, left_shift, less, less_equal, logaddexp, logaddexp2,
     logical_and, logical_or, logical_xor, maximum, minimum, mod, multiply, nextafter, not_equal,
     piecewise, pow, power, remainder, right_shift, select, subtract, true_divide, where,
@@ -51,7 +52,7 @@ from numpy import (  # products
     cross, dot, einsum, einsum_path, gradient, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
 )
 from numpy import (  # shapes
-    append, array_split, astype, atleast_1d, atleast_2d, atleast_3d, block, broadcast_arrays,
+    append, array_split, atleast_1d, atleast_2d, atleast_3d, block, broadcast_arrays,
     broadcast_to, column_stack, concat, concatenate, copy, delete, diag, diagflat, diagonal, diff, dsplit,
     dstack, ediff1d, expand_dims, flip, fliplr, flipud, hsplit, hstack, insert, matrix_transpose,
     meshgrid, moveaxis, ndim, permute_dims, ravel, reshape, resize, rollaxis, rot90, shape, size, split,
@@ -75,6 +76,6 @@ from dualdiff.ops.joining import unstack
 from dualdiff.ops.padding import pad
 from dualdiff.ops.products import matvec, vecmat
 from dualdiff.ops.scans import cumulative_prod, cumulative_sum
-from dualdiff.ops.structural import full_like
+from dualdiff.ops.structural import astype, full_like
 
 __array_api_version__ = "2024.12"

@@ -11,7 +11,9 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function
+from dualdiff.errors import NoDerivative
 from dualdiff.ops.arrange import on_axis
+from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.structural import (
     as_array,
     astype,
@@ -146,3 +148,20 @@ def _uneven_slopes(f, axis, d, edge_order):
     u, v = d[-2:-1], d[-1:]
     last = v / (u * (u + v)) * at(-3) + -(v + u) / (u * v) * at(-2) + (2 * v + u) / (v * (u + v)) * at(-1)
     return inner, first, last
+
+
+@numpy_function(np.unwrap)
+def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
+    """p with multiples of the period added where neighbours jump: the multiples are constants."""
+    p = as_array(p)
+    axis = normal_axis(axis, p.ndim)
+    jump = stop_gradient(diff(p, axis=axis))
+    if p.dtype.kind in "iu" or np.asarray(period).dtype.kind in "iu":
+        raise NoDerivative("np.unwrap on a tensor does not support an integer period.", "Pass a float.")
+    half = period / 2
+    rest = np.mod(jump + half, period) - half
+    rest = np.where(np.logical_and(np.equal(rest, -half), jump > 0), half, rest)
+    small = np.abs(jump) < (half if discont is None else max(discont, half))
+    added = np.cumsum(np.where(small, 0, rest - jump), axis=axis)
+    first, others = on_axis(p, axis, None, 1), on_axis(p, axis, 1)
+    return concatenate([first, others + added], axis=axis)

@@ -212,6 +212,20 @@ class conjugate:
         yield (reals.sample(rng, (2, 3), dtype),), {}
 
 
+@numpy_function(np.angle)
+def angle(z, deg=False):
+    """The argument of a complex number, 0 or pi for a real one; derivative 0 at 0."""
+    a = np.arctan2(z.imag, z.real)
+    return a * constant(180 / PI, a) if deg else a
+
+
+@numpy_function(np.float_power)
+def float_power(x1, x2, /):
+    """power in float64 or complex128, whichever the arguments need, also for integers."""
+    dtype = np.result_type(x1, x2, np.float64)
+    return power(*(x.astype(dtype) if hasattr(x, "astype") else dtype.type(x) for x in (x1, x2)))
+
+
 # -------------------------------------------------- choosing the larger
 def share(mine, other, like):
     """1 where only `mine` holds, 1/2 where `other` holds as well, else 0."""

@@ -78,15 +78,12 @@ def dsplit(ary, indices_or_sections):
     return split(ary, indices_or_sections, 2)
 
 
+@numpy_function("unstack")  # NumPy 2.1
 def unstack(x, /, *, axis=0):
     """The slices along an axis, a tuple."""
     if x.ndim == 0:
         raise ValueError("Input array must be at least 1-d.")
     return tuple(moveaxis(x, axis, 0))
-
-
-if hasattr(np, "unstack"):  # NumPy 2.1
-    numpy_function(np.unstack)(unstack)
 
 
 # -------------------------------------------------- putting in and taking out

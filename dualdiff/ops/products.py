@@ -158,9 +158,8 @@ def vecmat(x1, x2, /, *, axes=None, axis=None):
 
 
 numpy_function(np.vecdot, np.linalg.vecdot)(vecdot)
-if hasattr(np, "matvec"):  # NumPy 2.2
-    numpy_function(np.matvec)(matvec)
-    numpy_function(np.vecmat)(vecmat)
+numpy_function("matvec")(matvec)  # NumPy 2.2
+numpy_function("vecmat")(vecmat)
 
 
 @numpy_function(np.trace)

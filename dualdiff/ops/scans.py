@@ -188,13 +188,13 @@ def _cumulative(cumulate, neutral, x, axis, dtype, out, include_initial):
     return join(first, y, axis=axis)
 
 
-@numpy_function(np.cumulative_sum)
+@numpy_function("cumulative_sum")  # NumPy 2.1
 def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
     """Running sums along an axis, with the empty sum 0 in front if asked."""
     return _cumulative(cumsum, 0, x, axis, dtype, out, include_initial)
 
 
-@numpy_function(np.cumulative_prod)
+@numpy_function("cumulative_prod")  # NumPy 2.1
 def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
     """Running products along an axis, with the empty product 1 in front if asked."""
     return _cumulative(cumprod, 1, x, axis, dtype, out, include_initial)

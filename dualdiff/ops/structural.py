@@ -156,7 +156,7 @@ class convert:
 
 
 # -------------------------------------------------- NumPy's functions, made of them
-@numpy_function(np.astype)
+@numpy_function("astype")  # NumPy 2.1
 def astype(x, dtype, /, *, copy=True, device=None):
     """x in another dtype. The cotangent is cast back; casting to integers stops the derivative."""
     dtype = np.dtype(dtype)

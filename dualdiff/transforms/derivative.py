@@ -6,7 +6,6 @@ The cost rule of mode="auto" is `choose_mode`, and nothing else decides.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +23,10 @@ from dualdiff.transforms.boundary import (
     input_leaves,
     matching_leaves,
     name_of,
-    rebuild,
 )
 from dualdiff.transforms.lanes import chunked, swept
 from dualdiff.transforms.linear import columns_forward, jvp, push_forward, record_forward, run_on_tape, vjp
+from dualdiff.transforms.selection import Selection
 from dualdiff.tree import Tree, flatten, unflatten
 
 HVP_MODES = ("auto", *(f"{a}-over-{b}" for a in MODES[1:] for b in MODES[1:]))
@@ -40,85 +39,6 @@ def choose_mode(inputs: int, outputs: int = 1) -> str:
     tape; benchmarks/ measures where the two cross.
     """
     return "forward" if inputs <= outputs else "reverse"
-
-
-# -------------------------------------------------- which arguments
-class Selection:
-    """The arguments of one call that are differentiated, and the function of those alone."""
-
-    def __init__(self, f: Callable, argnums: Any, args: tuple, kwargs: dict, transform: str):
-        self.f, self.args, self.kwargs, self.transform = f, args, kwargs, transform
-        self.__name__, self.__code__ = name_of(f), getattr(f, "__code__", None)  # for messages
-        self.single = not isinstance(argnums, (tuple, list))
-        if type(argnums) is int and 0 <= argnums < len(args):  # the usual case, told at once
-            self.keys: list[int | str] = [argnums]
-            self.leaves, self.trees = input_leaves((args[argnums],), transform, self.keys)
-            return
-        self.keys = [self._key(a) for a in ((argnums,) if self.single else argnums)]
-        if not self.keys:
-            raise InputTypeError(
-                f"{transform} was given no argnums.", "Give an int, a name or a tuple of them."
-            )
-        if not self.single and len(set(self.keys)) < len(self.keys):
-            raise InputTypeError(
-                f"{transform} was given an argument twice: argnums={argnums!r}.", "Name each once."
-            )
-        values = tuple(args[k] if isinstance(k, int) else kwargs[k] for k in self.keys)
-        self.leaves, self.trees = input_leaves(values, transform, self.keys)
-
-    def _key(self, argnum: Any) -> int | str:
-        """A position for an int, a keyword or a position for a name."""
-        n = len(self.args)
-        if isinstance(argnum, str):
-            if argnum in self.kwargs:
-                return argnum
-            try:
-                names = list(inspect.signature(self.f).parameters)[:n]
-            except (TypeError, ValueError):
-                names = []
-            if argnum in names:
-                return names.index(argnum)
-            raise InputTypeError(
-                f"{self.transform} was asked for argument {argnum!r}; {name_of(self.f)} has no such argument "
-                "in this call.",
-                "Name an argument of the call.",
-            )
-        if isinstance(argnum, bool) or not isinstance(argnum, (int, np.integer)):
-            raise InputTypeError(
-                f"{self.transform} was given argnums={argnum!r}.", "Give ints, names or a tuple."
-            )
-        if not -n <= argnum < n:
-            raise InputTypeError(
-                f"{self.transform} was asked for argument {argnum}; {name_of(self.f)} was called with {n} "
-                "positional arguments.",
-                "Count from 0, or name a keyword argument.",
-            )
-        return int(argnum) % n
-
-    def __call__(self, *values: Any) -> Any:
-        """f with the selected arguments replaced by `values`."""
-        if len(self.args) == 1 == len(self.keys) and not self.kwargs:
-            return self.f(*values)
-        args, kwargs = list(self.args), dict(self.kwargs)
-        for key, value in zip(self.keys, values, strict=True):
-            if isinstance(key, int):
-                args[key] = value
-            else:
-                kwargs[key] = value
-        return self.f(*args, **kwargs)
-
-    def result(self, derivatives: list) -> Any:
-        """One derivative per leaf as the user asked: alone for a single argument, else a tuple."""
-        values = rebuild(self.trees, derivatives)
-        return values[0] if self.single else values
-
-    @property
-    def size(self) -> int:
-        return sum(x.size for x in self.leaves)
-
-    @property
-    def complex(self) -> bool:
-        return any(x.dtype.kind == "c" for x in self.leaves)
 
 
 # -------------------------------------------------- grad
