@@ -79,7 +79,7 @@ def divided(x: Any, y: Any) -> Diagonal | None:
 def times_matrix(x: Any, y: Any) -> Any:
     """Diagonal of vectors times a matrix: the rows of the matrix, scaled."""
     if type(x) is Diagonal and type(y) is np.ndarray and x.d.ndim == 1 and y.ndim == 2:
-        return x.d[:, None] * y
+        return np.multiply(x.d[:, None], y, order="C")  # lanes contiguous, for the ops to come
     return None
 
 

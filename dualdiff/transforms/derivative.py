@@ -257,7 +257,8 @@ def column_blocks(columns: Any, y: Any, leaves: list) -> list:
         return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
     blocks, start = [], 0
     for x in leaves:
-        part = np.moveaxis(columns[start : start + x.size], 0, -1)
+        part = columns[start : start + x.size]
+        part = part.transpose((*range(1, part.ndim), 0))
         blocks.append(compact(part.reshape(y.shape + x.shape)))
         start += x.size
     return blocks

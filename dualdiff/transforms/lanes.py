@@ -87,6 +87,8 @@ def join_blocks(parts: tuple, lengths: list[int]) -> Any:
 
 def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:
     """The ranges of lanes swept together: balanced chunks of at most `chunk_size`, or within the budget."""
+    if chunk_size == "auto" and n * lane_bytes <= BUDGET:
+        return [(0, n)]
     if chunk_size == "auto":
         chunk_size = max(1, BUDGET // lane_bytes)
     elif chunk_size is not None and (type(chunk_size) is not int or chunk_size < 1):
