@@ -13,7 +13,7 @@ import numpy as np
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
+from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
 
 class DualTensor(Tensor):
@@ -194,6 +194,7 @@ def unary(op: Op, f: Callable) -> Callable:
 
 def binary(op: Op, f: Callable) -> Callable:
     left, right = multiplier(op, 0), multiplier(op, 1)
+    lifts = op.name in LIFTS
 
     def call(x, y):
         if type(x) is DualTensor:
@@ -208,6 +209,8 @@ def binary(op: Op, f: Callable) -> Callable:
                     z_dot = z_dot + other
             elif type(y) in PLAIN:
                 x_dot, x = x.tangent, x.primal
+                if lifts and (type(y) is float or type(y) is int) and type(x) is np.ndarray:
+                    y = np.array(y, FLOAT64) if x.dtype is FLOAT64 else y
                 z = f(x, y)
                 z_dot = left(x_dot, z, x, y)
             else:
@@ -215,6 +218,8 @@ def binary(op: Op, f: Callable) -> Callable:
         elif type(y) is DualTensor and type(x) in PLAIN:
             level = y.level
             y_dot, y = y.tangent, y.primal
+            if lifts and (type(x) is float or type(x) is int) and type(y) is np.ndarray:
+                x = np.array(x, FLOAT64) if y.dtype is FLOAT64 else x
             z = f(x, y)
             z_dot = right(y_dot, z, x, y)
         else:

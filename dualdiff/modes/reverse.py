@@ -17,9 +17,7 @@ from dualdiff.errors import NoDerivative
 from dualdiff.modes.forward import PUSH, constant_unary, push_elementwise
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
-
-FLOAT64 = np.dtype(float)  # dtypes of NumPy are single objects, so that identity tells them
+from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
 
 class TapeTensor(Tensor):
@@ -281,6 +279,7 @@ def unary(op: Op, f: Callable) -> Callable:
 
 def binary(op: Op, f: Callable) -> Callable:
     both, left, right = (binary_rule(op, active) for active in ((0, 1), (0,), (1,)))
+    lifts = op.name in LIFTS
 
     def call(x, y):
         if type(x) is TapeTensor:
@@ -289,11 +288,15 @@ def binary(op: Op, f: Callable) -> Callable:
                 prepared, parents, x, y = both, (x.node, y.node), x.primal, y.primal
             elif type(y) in PLAIN:
                 prepared, parents, x = left, (x.node,), x.primal
+                if lifts and (type(y) is float or type(y) is int) and parents[0][2] is FLOAT64:
+                    y = np.array(y, FLOAT64) if type(x) is np.ndarray else y
             else:
                 return bind(op, (x, y), {})
         elif type(y) is TapeTensor and type(x) in PLAIN:
             level = y.level
             prepared, parents, y = right, (y.node,), y.primal
+            if lifts and (type(x) is float or type(x) is int) and parents[0][2] is FLOAT64:
+                x = np.array(x, FLOAT64) if type(y) is np.ndarray else x
         else:
             return bind(op, (x, y), {})
         z = f(x, y)

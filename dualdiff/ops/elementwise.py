@@ -45,14 +45,14 @@ add = elementwise(np.add, 1, 1, complex=True)
 subtract = elementwise(np.subtract, 1, -1, complex=True)
 multiply = elementwise(np.multiply, lambda _z, _x, y: y, lambda _z, x, _y: x, complex=True)
 divide = elementwise(
-    np.divide, lambda _z, _x, y: 1 / y, lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True
+    np.divide, lambda _z, _x, y: 1.0 / y, lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True
 )
 negative = elementwise(np.negative, -1, complex=True)
 positive_ = elementwise(np.positive, 1, complex=True)
-square = elementwise(np.square, lambda _y, x: 2 * x, complex=True)
+square = elementwise(np.square, lambda _y, x: 2.0 * x, complex=True)
 reciprocal = elementwise(np.reciprocal, lambda y, _x: -y * y, on=nonzero, complex=True)
 sqrt = elementwise(np.sqrt, lambda y, _x: 0.5 / y, on=positive, complex=True)
-cbrt = elementwise(np.cbrt, lambda y, _x: 1 / (3 * y * y), on=nonzero)
+cbrt = elementwise(np.cbrt, lambda y, _x: 1.0 / (3.0 * y * y), on=nonzero)
 
 
 def phase_conjugate(x):
@@ -74,13 +74,13 @@ fabs = elementwise(np.fabs, lambda _y, x: np.sign(x), on=nonzero, kink="0 at 0."
 def power_base(_z, x, y):
     """y x**(y - 1), and 0 where y is 0, also at x = 0; small constant exponents become products."""
     if is_scalar(y, 2):
-        return 2 * x
+        return 2.0 * x
     if is_scalar(y, 1):
         return 1.0
     if is_scalar(y, 0):
         return 0.0
     if is_scalar(y, 3):
-        return 3 * (x * x)
+        return 3.0 * (x * x)
     if isinstance(y, (int, float)):
         return y * x ** (y - 1)
     flat = np.equal(y, 0)
@@ -106,10 +106,10 @@ power = elementwise(
 exp = elementwise(np.exp, lambda y, _x: y, complex=True)
 exp2 = elementwise(np.exp2, lambda y, _x: y * constant(LN2, y), complex=True)
 expm1 = elementwise(np.expm1, lambda _y, x: np.exp(x), complex=True)
-log = elementwise(np.log, lambda _y, x: 1 / x, on=positive, complex=True)
-log2 = elementwise(np.log2, lambda _y, x: 1 / (x * constant(LN2, x)), on=positive, complex=True)
-log10 = elementwise(np.log10, lambda _y, x: 1 / (x * constant(LN10, x)), on=positive, complex=True)
-log1p = elementwise(np.log1p, lambda _y, x: 1 / (1 + x), on=above_minus_one, complex=True)
+log = elementwise(np.log, lambda _y, x: 1.0 / x, on=positive, complex=True)
+log2 = elementwise(np.log2, lambda _y, x: 1.0 / (x * constant(LN2, x)), on=positive, complex=True)
+log10 = elementwise(np.log10, lambda _y, x: 1.0 / (x * constant(LN10, x)), on=positive, complex=True)
+log1p = elementwise(np.log1p, lambda _y, x: 1.0 / (1.0 + x), on=above_minus_one, complex=True)
 
 
 def _sigmoid(x):
@@ -117,7 +117,7 @@ def _sigmoid(x):
     return np.where(x >= 0, 1 / (1 + z), z / (1 + z)).astype(z.dtype)[()]
 
 
-sigmoid = elementwise(_sigmoid, lambda y, _x: y * (1 - y), name="sigmoid", doc="1 / (1 + exp(-x)).")
+sigmoid = elementwise(_sigmoid, lambda y, _x: y * (1.0 - y), name="sigmoid", doc="1 / (1 + exp(-x)).")
 
 
 def log_ratio(x, y):
@@ -141,18 +141,18 @@ logaddexp2 = elementwise(
 # -------------------------------------------------- circle and hyperbola
 sin = elementwise(np.sin, lambda _y, x: np.cos(x), complex=True)
 cos = elementwise(np.cos, lambda _y, x: -np.sin(x), complex=True)
-tan = elementwise(np.tan, lambda y, _x: 1 + y * y, on=unit, complex=True)
-arcsin = elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt((1 - x) * (1 + x)), on=unit, complex=True)
-arccos = elementwise(np.arccos, lambda _y, x: -1 / np.sqrt((1 - x) * (1 + x)), on=unit, complex=True)
-arctan = elementwise(np.arctan, lambda _y, x: 1 / (1 + x * x), on=nonzero, complex=True)
+tan = elementwise(np.tan, lambda y, _x: 1.0 + y * y, on=unit, complex=True)
+arcsin = elementwise(np.arcsin, lambda _y, x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x)), on=unit, complex=True)
+arccos = elementwise(np.arccos, lambda _y, x: -1.0 / np.sqrt((1.0 - x) * (1.0 + x)), on=unit, complex=True)
+arctan = elementwise(np.arctan, lambda _y, x: 1.0 / (1.0 + x * x), on=nonzero, complex=True)
 sinh = elementwise(np.sinh, lambda _y, x: np.cosh(x), complex=True)
 cosh = elementwise(np.cosh, lambda _y, x: np.sinh(x), complex=True)
-tanh = elementwise(np.tanh, lambda y, _x: 1 - y * y, complex=True)
-arcsinh = elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(1 + x * x), on=unit, complex=True)
+tanh = elementwise(np.tanh, lambda y, _x: 1.0 - y * y, complex=True)
+arcsinh = elementwise(np.arcsinh, lambda _y, x: 1.0 / np.sqrt(1.0 + x * x), on=unit, complex=True)
 arccosh = elementwise(
-    np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), on=above_one, complex=True
+    np.arccosh, lambda _y, x: 1.0 / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)), on=above_one, complex=True
 )
-arctanh = elementwise(np.arctanh, lambda _y, x: 1 / ((1 - x) * (1 + x)), on=unit, complex=True)
+arctanh = elementwise(np.arctanh, lambda _y, x: 1.0 / ((1.0 - x) * (1.0 + x)), on=unit, complex=True)
 deg2rad = elementwise(np.deg2rad, lambda y, _x: constant(PI / 180, y))
 rad2deg = elementwise(np.rad2deg, lambda y, _x: constant(180 / PI, y))
 radians = elementwise(np.radians, lambda y, _x: constant(PI / 180, y))
