@@ -43,13 +43,19 @@ def elementwise(
     arguments, `kink` which derivative it takes where there is none.
     """
     name = _claimed(name or evaluate.__name__, sys._getframe(1))
-    arity = getattr(evaluate, "nin", len(partials))
-    if len(partials) != arity:
+    fewest, arity = _row_arity(evaluate, len(partials))
+    if not fewest <= len(partials) <= arity or not partials:
         raise DeclarationError(
             f"op {name!r} takes {arity} arguments but states {len(partials)} partials.",
             "Give one partial per argument; None where there is no derivative.",
         )
+    arity = len(partials)
     on = on if isinstance(on, tuple) else (on,) * arity
+    if not all(isinstance(domain, Domain) for domain in on):
+        raise DeclarationError(
+            f"op {name!r} is declared on={on!r}.",
+            "Give domains of dualdiff.domains, such as reals or positive.",
+        )
     if len(on) != arity:
         raise DeclarationError(f"op {name!r} takes {arity} arguments but states {len(on)} domains.")
     record = register(
@@ -72,6 +78,16 @@ def elementwise(
     if module.partition(".")[0] == "numpy" or isinstance(evaluate, np.ufunc):
         FUNCTIONS[evaluate] = record
     return record
+
+
+def _row_arity(evaluate: Callable, stated: int) -> tuple[int, int]:
+    """The fewest and the most arguments of a row's function; as stated where it does not say."""
+    code = getattr(evaluate, "__code__", None)
+    if isinstance(evaluate, np.ufunc):
+        return evaluate.nin, evaluate.nin
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return stated, stated
+    return code.co_argcount - len(getattr(evaluate, "__defaults__", None) or ()), code.co_argcount
 
 
 _homes: dict[str, str] = {}  # the module that declared each name

@@ -11,7 +11,7 @@ import pytest
 import dualdiff as dd
 from dualdiff.core import FUNCTIONS, OPS
 from dualdiff.domains import nonzero, positive, reals
-from dualdiff.errors import DeclarationError, GradientMismatch, NoDerivative, ShapeError
+from dualdiff.errors import DeclarationError, GradientMismatch, InputTypeError, NoDerivative, ShapeError
 from dualdiff.testing import check_op
 
 pytestmark = pytest.mark.usefixtures("unregistered")
@@ -216,6 +216,34 @@ def test_differential_through_an_op_without_out_is_refused():
         dd.vjp(through_silent, X)[1](X)
 
 
+def test_check_op_names_the_law_that_a_rule_of_wrong_shape_breaks():
+    @dd.op
+    class differences:
+        domain = draw((3,))
+
+        def evaluate(x):
+            return np.diff(x)
+
+        def transpose(y_bar, x):
+            return y_bar
+
+    with pytest.raises(GradientMismatch, match=r"differences breaks the law '\w+'.*shape \(2,\)"):
+        check_op(differences)
+
+
+def test_check_op_of_a_ufunc_that_lacks_extended_precision():
+    erf = pytest.importorskip("scipy.special").erf
+    row = dd.elementwise(erf, lambda _y, x: 2 / np.pi**0.5 * np.exp(-x * x), name="error_function")
+    with pytest.raises(TypeError):
+        row(np.longdouble(0.5))
+    assert check_op(row) > 10
+
+
+def test_check_op_of_what_is_no_op_is_refused():
+    with pytest.raises(InputTypeError, match="check_op was given a ufunc"):
+        check_op(np.sin)
+
+
 def test_domain_that_yields_nothing_is_refused_by_check_op():
     @dd.op
     class nowhere:
@@ -392,3 +420,20 @@ def test_partial_reads_what_its_parameters_name():
     assert f.reads == ((2,), (1,))
     g = dd.elementwise(lambda x: np.exp(x), lambda y, _x: y, name="exponential")
     assert g.reads == ((0,),)
+
+
+# -------------------------------------------------- rows whose function says how many arguments it has
+@pytest.mark.parametrize(
+    "evaluate, partials",
+    [(lambda x: x**3, ()), (lambda x, y: x * y, (None,)), (lambda x: x**3, (None, None))],
+    ids=["none", "too-few", "too-many"],
+)
+def test_row_states_one_partial_per_argument(evaluate, partials):
+    # stated otherwise, the row would pass for a constant and its derivative for zero
+    with pytest.raises(DeclarationError, match="partials"):
+        dd.elementwise(evaluate, *partials, name="miscounted")
+
+
+def test_row_on_no_domain_is_refused():
+    with pytest.raises(DeclarationError, match=r"declared on=.*reals"):
+        dd.elementwise(lambda x: x**3, lambda _y, x: 3 * x * x, on="reals", name="worded")
