@@ -124,6 +124,11 @@ def paths(tree: Tree, prefix: str = "") -> list[str]:
     return found
 
 
+def argument_path(tree: Tree, k: int) -> str:
+    """How to reach leaf k of a tuple of arguments, for a message: argument 1['a']."""
+    return f"argument {paths(tree)[k][1:].replace(']', '', 1)}"
+
+
 def map_tree(f: Callable, value: Any, *others: Any) -> Any:
     """f applied leaf by leaf to containers of one structure."""
     leaves, tree = flatten(value)

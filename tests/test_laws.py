@@ -200,6 +200,18 @@ def test_check_grads_in_single_precision_takes_differences_in_double():
     check_grads(lambda x: np.exp(np.sin(x)), (X.astype(np.float32),))
 
 
+@pytest.mark.parametrize("args", [0.5, (0.5,), (np.float64(0.5),), ((0.5, {"a": 2.0}),)], ids=repr)
+def test_check_grads_takes_python_numbers(args):
+    check_grads(lambda x: x[0] * np.exp(x[1]["a"]) if isinstance(x, tuple) else np.sin(x) * x, args)
+
+
+def test_check_grads_says_how_to_hold_an_integer_fixed():
+    i = np.array([0, 2])
+    with pytest.raises(InputTypeError, match=r"argument 1: its dtype is int64[\s\S]*lambda x: f\(x, n\)"):
+        check_grads(lambda x, i: np.sum(x[i] ** 2), (X, i))
+    check_grads(lambda x: np.sum(x[i] ** 2), (X,))
+
+
 def test_check_grads_of_complex_functions():
     check_grads(lambda z: np.abs(z) * np.exp(1j * z), (X + 0.5j,))
 

@@ -16,9 +16,14 @@ from dualdiff.testing.check import TaylorSlopes, check_grads, check_op, dot_test
 from dualdiff.testing.differences import complex_step, finite_difference
 
 __all__ = [
-    "check_grads", "check_op", "complex_step", "dot_test", "finite_difference", "strategies",
-    "taylor_test", "TaylorSlopes",
-]  # fmt: skip
+    "check_grads",
+    "check_op",
+    "complex_step",
+    "dot_test",
+    "finite_difference",
+    "taylor_test",
+    "TaylorSlopes",
+]  # without strategies: a starred import would need Hypothesis
 
 
 def __getattr__(name: str) -> Any:

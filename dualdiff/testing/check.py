@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualdiff.core import Op
-from dualdiff.errors import DeclarationError, GradientMismatch, InputTypeError
+from dualdiff.errors import DeclarationError, DualdiffError, GradientMismatch, InputTypeError
 from dualdiff.testing.differences import (
     Tolerance,
     difference,
@@ -27,7 +27,7 @@ from dualdiff.testing.laws import LAWS, inner, size
 from dualdiff.testing.samples import Case, cases, direction, generator, zeros
 from dualdiff.transforms.boundary import name_of
 from dualdiff.transforms.linear import jvp, vjp
-from dualdiff.tree import flatten, map_tree, paths, unflatten
+from dualdiff.tree import argument_path, flatten, map_tree, unflatten
 
 
 # -------------------------------------------------- ops
@@ -56,7 +56,7 @@ def check_op(op: Op, *, laws: Iterable[str] | None = None) -> int:
 
     Dtypes      float64 and complex128 as far as the domain yields them, float32 and complex64 against these
     Raises      GradientMismatch naming the law, the op and the arguments; DeclarationError if the domain
-                yields no point
+                yields no point; InputTypeError for what is no op
 
     >>> import numpy as np, dualdiff
     >>> from dualdiff.testing import check_op
@@ -64,6 +64,11 @@ def check_op(op: Op, *, laws: Iterable[str] | None = None) -> int:
     >>> check_op(cube) > 0
     True
     """
+    if not isinstance(op, Op):
+        raise InputTypeError(
+            f"check_op was given a {type(op).__name__}, which is no declared op.",
+            "Pass what elementwise or op returned; check_grads takes any function.",
+        )
     cells = [(name, dtype) for _, name, dtype in grid([op]) if laws is None or name in laws]
     if not cells:
         raise DeclarationError(
@@ -73,7 +78,7 @@ def check_op(op: Op, *, laws: Iterable[str] | None = None) -> int:
     for name, dtype in cells:
         try:
             check_law(op, name, dtype)
-        except GradientMismatch as error:
+        except DualdiffError as error:  # also the wrong shape or the missing `out` of a rule
             raise GradientMismatch(f"{op.name} breaks the law {name!r}: {error}") from error
     return len(cells)
 
@@ -91,7 +96,8 @@ def check_grads(
     """Check the derivatives of f at `args` in each mode and every nesting of modes, up to an order.
 
     Shapes      args: a tuple with one entry per argument of f; each may be a container
-    Dtypes      float and complex; for float32 the differences are taken in double precision
+    Dtypes      float and complex, and integers are refused: hold them fixed, as in lambda x: f(x, n); for
+                float32 the differences are taken in double precision
     Derivative  forward mode against central differences along one random direction, reverse mode through
                 Re<y_bar, J x_dot>; order k + 1 checks pushforward and pullback as functions of the point
     Cost        4 runs of f for order 1, each order four times the one before
@@ -132,7 +138,12 @@ def _pullback(f: Callable, xs: tuple, y_bar: Any) -> tuple:
 
 def _as_dtypes(value: Any, like: Any) -> Any:
     """Directions in the dtypes of the point, which the differences take in double precision."""
-    return map_tree(lambda v, x: np.asarray(v, x.dtype) if x.dtype.kind in "fc" else v, value, like)
+
+    def in_dtype(v: Any, x: Any) -> Any:
+        dtype = getattr(x, "dtype", np.dtype(float))  # Python numbers are differentiated in double precision
+        return np.asarray(v, dtype) if dtype.kind in "fc" else v
+
+    return map_tree(in_dtype, value, like)
 
 
 def _tolerance(args: tuple, given: tuple, depth: int) -> Tolerance:
@@ -179,13 +190,13 @@ def _mismatch(
     """The error, with the first argument whose direction alone shows the difference."""
     leaves, tree = flatten(t)
     still = flatten(zeros(t))[0]
-    for k, path in enumerate(paths(tree)):
+    for k in range(tree.leaves):
         alone = unflatten(tree, [*still[:k], leaves[k], *still[k + 1 :]])
         pairs = zip(*(flatten(side)[0] for side in both(alone)), strict=True)
         worst = [(x, y, at) for x, y in pairs if (at := furthest(x, y, tolerance)) is not None]
         if worst:
             x, y, at = worst[0]
-            where = f"argument {path[1:].replace(']', '', 1)}"
+            where = argument_path(tree, k)
             return GradientMismatch(
                 f"the {mode} derivative of {name} with respect to {where} along {leaves[k].tolist()} is "
                 f"{np.asarray(x)[at]!r}; differences give {np.asarray(y)[at]!r}.",
