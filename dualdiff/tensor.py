@@ -149,8 +149,8 @@ class Tensor(Tracer):
         raise ConversionError(
             f"a {type(self).__name__} of shape {self.shape} was about to become a plain array, "
             "which would drop its derivative.",
-            "Build arrays of tensors with np.stack or dualdiff.numpy.array, start in-place work from "
-            "dualdiff.numpy.zeros, or pass stop_gradient(x).",
+            "Build arrays of tensors with np.stack or dualdiff.numpy.array, write with x.at[i].set(v), or "
+            "pass stop_gradient(x).",
         )
 
     # ---------------------------------------------------------------- attributes
@@ -340,8 +340,9 @@ class Tensor(Tracer):
 
     def _no_number(self, conversion: str) -> ConversionError:
         return ConversionError(
-            f"{conversion}() of a {type(self).__name__} would drop its derivative; math.* converts as well.",
-            "Use the np.* function on the tensor itself, or stop_gradient(x) first.",
+            f"{conversion}() of a {type(self).__name__} would drop its derivative; math.* and writing into a "
+            "plain array convert as well.",
+            "Use the np.* function on the tensor itself, np.stack to build arrays, or stop_gradient(x).",
         )
 
     def __format__(self, spec: str) -> str:

@@ -390,7 +390,7 @@ def test_random_samples_are_the_same_for_all_examples():
 
 
 def test_sizes_must_agree():
-    with pytest.raises(ShapeError, match=r"2 \(leaf 0\), 4 \(leaf 1\)"):
+    with pytest.raises(ShapeError, match=r"2 \(argument 0\), 4 \(argument 1\)"):
         dd.vmap(np.add)(ROWS[:2], ROWS)
     with pytest.raises(InputTypeError, match="out_axes"):
         dd.vmap(np.add, out_axes=(0, None))

@@ -61,6 +61,8 @@ def returns(value):
     return f
 
 
+FLOAT_CONSTANT = "Integers and booleans have no derivative; for a constant return a float, such as 0.0."
+
 OUTPUTS = {
     "array": golden(
         reverse(identity), ScalarOutputError, TypeError,
@@ -85,12 +87,12 @@ OUTPUTS = {
     "boolean": golden(
         lambda: dd.grad(returns(lambda x: x > 0))(1.0), ScalarOutputError, TypeError,
         "grad needs a real output; f returned dtype bool.",
-        "Integers and booleans have no derivative.  -> errors#scalar-output",
+        FLOAT_CONSTANT + SCALAR,
     ),
     "integer": golden(
         lambda: dd.grad(returns(lambda x: x.astype(int)), mode="reverse")(1.0), ScalarOutputError, TypeError,
         "grad needs a real output; f returned dtype int64.",
-        "Integers and booleans have no derivative.  -> errors#scalar-output",
+        FLOAT_CONSTANT + SCALAR,
     ),
     "complex": golden(
         lambda: dd.grad(identity)(1j), ScalarOutputError, TypeError,
@@ -183,6 +185,8 @@ class Point:
 
 ASTYPE = "Integers have no derivative: write x.astype(float), or leave the argument out of argnums."
 FLOATS = "Pass float arrays, or leave the argument out of argnums."
+LEAVE_OUT = "leave the argument out of argnums"
+HOLD_FIXED = "hold the argument fixed, as in lambda x: f(x, n)"
 HAS_STRUCTURE = "has the structure of the value that it belongs to.  -> errors#structure"
 
 
@@ -196,6 +200,8 @@ def refused_leaf(value, where, what, remedy, transform="grad"):
         "hessian": lambda: dd.hessian(counted)(value),
         "hvp": lambda: dd.hvp(counted, (value,), (value,)),
     }
+    if transform in ("jvp", "vjp", "linearize", "hvp"):
+        remedy = remedy.replace(LEAVE_OUT, HOLD_FIXED)
     return golden(
         runs[transform], InputTypeError, TypeError,
         f"{transform} cannot differentiate with respect to argument 0{where}: {what}.",
@@ -368,7 +374,7 @@ ARGUMENTS = {
     ),
     "in-axes-sizes": golden(
         lambda: dd.vmap(counted)(np.ones((2, 3)), np.ones((3, 2))), ShapeError, ValueError,
-        "vmap(counted) needs one length for all mapped axes; it found 2 (leaf 0), 3 (leaf 1).",
+        "vmap(counted) needs one length for all mapped axes; it found 2 (argument 0), 3 (argument 1).",
         "Check in_axes.  -> errors#shape",
     ),
     "in-axes-none": golden(
@@ -378,22 +384,22 @@ ARGUMENTS = {
     ),
     "in-axes-range": golden(
         lambda: dd.vmap(counted, in_axes=1)(X), ShapeError, ValueError,
-        "vmap(counted) maps axis 1 of leaf 0, which has shape (3,).",
+        "vmap(counted) maps axis 1 of argument 0, which has shape (3,).",
         "Give in_axes=None for arguments that all examples share.  -> errors#shape",
     ),
     "in-axes-scalar": golden(
         lambda: dd.vmap(counted)(1.0), ShapeError, ValueError,
-        "vmap(counted) maps axis 0 of leaf 0, which has shape ().",
+        "vmap(counted) maps axis 0 of argument 0, which has shape ().",
         "Give in_axes=None for arguments that all examples share.  -> errors#shape",
     ),
     "in-axes-length": golden(
         lambda: dd.vmap(counted, in_axes=(0, 0))(X), StructureError, ValueError,
-        "vmap axes (0, 0) do not fit a tuple.",
+        "vmap axes (0, 0) do not fit a tuple of 1.",
         "Give one axis, or a container that is a prefix of the arguments.  -> errors#structure",
     ),
     "in-axes-key": golden(
         lambda: dd.vmap(counted, in_axes=({"b": 0},))({"a": X}), StructureError, ValueError,
-        "vmap axes {'b': 0} do not fit a dict.",
+        "vmap axes {'b': 0} do not fit a dict with the keys 'a'.",
         "Give one axis, or a container that is a prefix of the arguments.  -> errors#structure",
     ),
     "in-axes-type": option(
@@ -413,7 +419,7 @@ ARGUMENTS = {
     ),
     "mapped-text": option(
         lambda: dd.vmap(counted)("abc"),
-        "vmap(counted) cannot map leaf 0: it is of type str.",
+        "vmap(counted) cannot map argument 0: it is of type str.",
         "Give in_axes=None for arguments that all examples share.",
     ),
 }  # fmt: skip
@@ -436,14 +442,18 @@ def test_matrix_is_refused_before_f_runs(transform):
 
 # -------------------------------------------------- inside f
 PLAIN_ARRAY = (
-    "Build arrays of tensors with np.stack or dualdiff.numpy.array, start in-place work from "
-    "dualdiff.numpy.zeros, or pass stop_gradient(x).  -> errors#conversion"
+    "Build arrays of tensors with np.stack or dualdiff.numpy.array, write with x.at[i].set(v), or pass "
+    "stop_gradient(x).  -> errors#conversion"
 )
 TAKE = (
     "Use np.* functions on the tensor, dualdiff.numpy.take(a, i) for a[i], np.stack to build arrays."
     "  -> errors#conversion"
 )
-USE_NUMPY = "Use the np.* function on the tensor itself, or stop_gradient(x) first.  -> errors#conversion"
+CONVERTS = "math.* and writing into a plain array convert as well."
+USE_NUMPY = (
+    "Use the np.* function on the tensor itself, np.stack to build arrays, or stop_gradient(x)."
+    "  -> errors#conversion"
+)
 NO_RULE = "Declare it in one row (how-to/add-an-op), or pass stop_gradient(x).  -> errors#no-derivative"
 USE_WHERE = "Use np.where, or vmap(..., fallback='loop').  -> errors#control-flow"
 
@@ -477,23 +487,23 @@ def becoming_array(kind, shape="(3,)"):
 INSIDE = {
     "float": golden(
         reverse(float, 1.0), ConversionError, TypeError,
-        "float() of a TapeTensor would drop its derivative; math.* converts as well.", USE_NUMPY,
+        "float() of a TapeTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
     "complex": golden(
         forward(complex, 1.0), ConversionError, TypeError,
-        "complex() of a DualTensor would drop its derivative; math.* converts as well.", USE_NUMPY,
+        "complex() of a DualTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
     "item": golden(
         reverse(lambda x: x.item(), 1.0), ConversionError, TypeError,
-        "item() of a TapeTensor would drop its derivative; math.* converts as well.", USE_NUMPY,
+        "item() of a TapeTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
     "tolist": golden(
         reverse(lambda x: sum(x.tolist())), ConversionError, TypeError,
-        "tolist() of a TapeTensor would drop its derivative; math.* converts as well.", USE_NUMPY,
+        "tolist() of a TapeTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
     "math": golden(
         forward(math.sin, 1.0), ConversionError, TypeError,
-        "float() of a DualTensor would drop its derivative; math.* converts as well.", USE_NUMPY,
+        "float() of a DualTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
     "math-batched": golden(
         lambda: dd.vmap(math.sin)(X), ConversionError, TypeError,
@@ -631,7 +641,7 @@ AFTER = {
     ),
     "out-axes-length": golden(
         lambda: dd.vmap(lambda x: (x, x), out_axes=(0,))(X), StructureError, ValueError,
-        "vmap axes (0,) do not fit a tuple.",
+        "vmap axes (0,) do not fit a tuple of 2.",
         "Give one axis, or a container that is a prefix of the arguments.  -> errors#structure",
     ),
     "jacobian-complex-output": option(

@@ -31,7 +31,9 @@ def ufunc_method(ufunc: np.ufunc, method: str) -> Callable:
 
 def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
     """Answer `ufunc.method(*inputs, **kwargs)`, some input being a tensor."""
-    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    known = getattr(np, ufunc.__name__, None) is ufunc
+    name = f"np.{ufunc.__name__}" if known else f"the ufunc {ufunc.__name__}"  # of SciPy, or a user's own
+    name += "" if method == "__call__" else f".{method}"
     if method == "at":
         raise MutationError(f"{name} writes in place.", "Write x = x.at[i].add(v).")
     if "out" in kwargs:

@@ -13,7 +13,7 @@ from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.ops.structural import as_array
 from dualdiff.transforms.boundary import check_callable, described, fresh_values, name_of, output_leaves
 from dualdiff.transforms.lanes import chunked, spread_lanes
-from dualdiff.tree import flatten, unflatten
+from dualdiff.tree import Tree, argument_path, flatten, unflatten
 
 
 def vmap(
@@ -44,7 +44,7 @@ def vmap(
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, tree = flatten(args)
         axes = prefix_leaves(in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args), args)
-        fronted, size = examples_in_front(leaves, axes, f)
+        fronted, size = examples_in_front(leaves, axes, tree, f)
         ranges = chunked(size, chunk_size, 1)
         run = functools.partial(run_batch, f, tree, fronted, axes, kwargs, fallback)
         parts = [run(start, stop) for start, stop in ranges]
@@ -84,14 +84,22 @@ def prefix_leaves(prefix: Any, value: Any) -> list:
         or any(k not in value for k in prefix if isinstance(prefix, dict))
     ):
         raise StructureError(
-            f"vmap axes {prefix!r} do not fit a {type(value).__name__}.",
+            f"vmap axes {prefix!r} do not fit {prefixed(value)}.",
             "Give one axis, or a container that is a prefix of the arguments.",
         )
     ordered = flatten(value)[1].keys if isinstance(prefix, dict) else keys
     return [axis for k in ordered for axis in prefix_leaves(prefix[k], value[k])]
 
 
-def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]:
+def prefixed(value: Any) -> str:
+    """What axes have to fit, for a message."""
+    if isinstance(value, dict):
+        return f"a dict with the keys {', '.join(map(repr, value))}"
+    size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+    return f"a {type(value).__name__}{size}"
+
+
+def examples_in_front(leaves: list, axes: list, tree: Tree, f: Callable) -> tuple[list, int]:
     """The leaves with their mapped axis first, and the number of examples."""
     fronted: list[Any] = []
     sizes: dict[int, int] = {}
@@ -99,20 +107,22 @@ def examples_in_front(leaves: list, axes: list, f: Callable) -> tuple[list, int]
         if axis is not None:
             x = as_array(x)
             if x.dtype.kind not in "biufc":
+                kind = described(leaves[k])
                 raise InputTypeError(
-                    f"vmap({name_of(f)}) cannot map leaf {k}: it is of {described(leaves[k])}.",
+                    f"vmap({name_of(f)}) cannot map {argument_path(tree, k)}: it is of {kind}.",
                     "Give in_axes=None for arguments that all examples share.",
                 )
             if not -x.ndim <= axis < x.ndim:
                 raise ShapeError(
-                    f"vmap({name_of(f)}) maps axis {axis} of leaf {k}, which has shape {x.shape}.",
+                    f"vmap({name_of(f)}) maps axis {axis} of {argument_path(tree, k)}, which has shape "
+                    f"{x.shape}.",
                     "Give in_axes=None for arguments that all examples share.",
                 )
             sizes[x.shape[axis]] = k
             x = np.moveaxis(x, axis, 0) if axis else x
         fronted.append(x)
     if len(sizes) != 1:
-        found = ", ".join(f"{n} (leaf {k})" for n, k in sizes.items()) or "none"
+        found = ", ".join(f"{n} ({argument_path(tree, k)})" for n, k in sizes.items()) or "none"
         raise ShapeError(
             f"vmap({name_of(f)}) needs one length for all mapped axes; it found {found}.", "Check in_axes."
         )

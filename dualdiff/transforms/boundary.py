@@ -14,6 +14,7 @@ from dualdiff.errors import InputTypeError, ShapeError, StructureError
 from dualdiff.tree import LEAF, Tree, flatten, paths, unflatten
 
 MODES = ("auto", "forward", "reverse")
+WITH_ARGNUMS = ("grad", "jacobian", "hessian")  # the others differentiate every argument
 
 
 def check_mode(mode: Any, transform: str, allowed: tuple = MODES) -> None:
@@ -52,14 +53,20 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
     if dtype is None or dtype.kind not in "biufc" or isinstance(x, (np.matrix, np.ma.MaskedArray)):
         raise InputTypeError(
             f"{transform} cannot differentiate with respect to {path()}: it is of {described(x)}.",
-            "Pass float arrays, or leave the argument out of argnums.",
+            f"Pass float arrays, or {left_out(transform)}.",
         )
     if dtype.kind not in "fc":
         raise InputTypeError(
             f"{transform} cannot differentiate with respect to {path()}: its dtype is {dtype}.",
-            "Integers have no derivative: write x.astype(float), or leave the argument out of argnums.",
+            f"Integers have no derivative: write x.astype(float), or {left_out(transform)}.",
         )
     return x
+
+
+def left_out(transform: str) -> str:
+    """How an argument is not differentiated, for a message."""
+    fixed = "hold the argument fixed, as in lambda x: f(x, n)"
+    return "leave the argument out of argnums" if transform in WITH_ARGNUMS else fixed
 
 
 def described(x: Any) -> str:

@@ -58,12 +58,18 @@ def grad(
     """
     both = value_and_grad(f, argnums, has_aux=has_aux, holomorphic=holomorphic, mode=mode)
 
+    return derivative_alone(both, f, has_aux)
+
+
+def derivative_alone(both: Callable, f: Callable, has_aux: bool) -> Callable:
+    """A function of (value, derivative) without the value, but with aux."""
+
     @functools.wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def only(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
-    return gradient
+    return only
 
 
 def value_and_grad(
@@ -133,27 +139,27 @@ def check_scalar(ys: list, tree: Tree, chosen: Selection, holomorphic: bool) -> 
     f, y = name_of(chosen.f), ys[0]
     if tree.kind is not None:
         raise ScalarOutputError(
-            f"grad needs a scalar output; {f} returned a {tree.kind.__name__}.",
+            f"{chosen.transform} needs a scalar output; {f} returned a {tree.kind.__name__}.",
             "Return one number, or use jacobian or vjp; has_aux=True carries extra results.",
         )
     if y.shape != ():
         raise ScalarOutputError(
-            f"grad needs a scalar output; {f} returned shape {y.shape}.",
+            f"{chosen.transform} needs a scalar output; {f} returned shape {y.shape}.",
             "Sum it, or use jacobian (all rows), vjp (one weighted row) or vmap(grad(f)) (one per example).",
         )
     if y.dtype.kind not in "fc":
         raise ScalarOutputError(
-            f"grad needs a real output; {f} returned dtype {y.dtype}.",
-            "Integers and booleans have no derivative.",
+            f"{chosen.transform} needs a real output; {f} returned dtype {y.dtype}.",
+            "Integers and booleans have no derivative; for a constant return a float, such as 0.0.",
         )
     if holomorphic and y.dtype.kind != "c":
         raise ScalarOutputError(
-            f"grad with holomorphic=True needs a complex output; {f} returned {y.dtype}.",
+            f"{chosen.transform} with holomorphic=True needs a complex output; {f} returned {y.dtype}.",
             "Leave holomorphic away for real-valued functions.",
         )
     if not holomorphic and y.dtype.kind == "c":
         raise ScalarOutputError(
-            f"grad needs a real output; {f} returned {y.dtype}.",
+            f"{chosen.transform} needs a real output; {f} returned {y.dtype}.",
             "Return np.real(...) or np.abs(...), pass holomorphic=True, or use jvp or vjp.",
         )
 
@@ -179,21 +185,32 @@ def jacobian(
         f, argnums, mode=mode, has_aux=has_aux, holomorphic=holomorphic, chunk_size=chunk_size
     )
 
-    @functools.wraps(f)
-    def only(*args: Any, **kwargs: Any) -> Any:
-        value, found = both(*args, **kwargs)
-        return (found, value[1]) if has_aux else found
-
-    return only
+    return derivative_alone(both, f, has_aux)
 
 
-def jacfwd(f: Callable, argnums: Any = 0, **options: Any) -> Callable:
+def jacfwd(
+    f: Callable,
+    argnums: Any = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: Any = "auto",
+) -> Callable:
     """`jacobian` by forward mode: one batched sweep over the inputs."""
+    options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk_size": chunk_size}
     return jacobian(f, argnums, mode="forward", **options)
 
 
-def jacrev(f: Callable, argnums: Any = 0, **options: Any) -> Callable:
+def jacrev(
+    f: Callable,
+    argnums: Any = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: Any = "auto",
+) -> Callable:
     """`jacobian` by reverse mode: one batched sweep over the outputs."""
+    options: Any = {"has_aux": has_aux, "holomorphic": holomorphic, "chunk_size": chunk_size}
     return jacobian(f, argnums, mode="reverse", **options)
 
 
