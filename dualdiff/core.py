@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from dualdiff.errors import EscapedTensor
+from dualdiff.errors import EscapedTensor, InputTypeError
 
 new_level = itertools.count(1).__next__  # never reset: no transform call can meet another one's number
 
@@ -121,10 +121,19 @@ class Op:
             setattr(self, name, facts.get(name))
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        if len(args) != self.arity and self.arity is not None:
+            raise_count(self, len(args))  # an array among the params would be differentiated past its rule
         return bind(self, args, params)
 
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.kind}>"
+
+
+def raise_count(op: Op, given: int) -> NoReturn:
+    raise InputTypeError(
+        f"{op.name} takes its arrays by position, {op.arity} of them; it was given {given}.",
+        "Keyword arguments of an op are static parameters.",
+    )
 
 
 def bind(op: Op, args: tuple, params: dict) -> Any:

@@ -437,3 +437,12 @@ def test_row_states_one_partial_per_argument(evaluate, partials):
 def test_row_on_no_domain_is_refused():
     with pytest.raises(DeclarationError, match=r"declared on=.*reals"):
         dd.elementwise(lambda x: x**3, lambda _y, x: 3 * x * x, on="reals", name="worded")
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_array_by_keyword_is_refused(mode):
+    # evaluate itself would be differentiated, and the declared derivative passed over in silence
+    rounded = dd.elementwise(lambda x: np.round(x), lambda _y, _x: 1.0, name="straight_through")
+    assert dd.grad(rounded, mode=mode)(1.25) == 1.0
+    with pytest.raises(InputTypeError, match="takes its arrays by position, 1 of them; it was given 0"):
+        dd.grad(lambda x: rounded(x=x), mode=mode)(1.25)
