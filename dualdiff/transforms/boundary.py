@@ -194,6 +194,13 @@ def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
 
 
+def compact(block: Any) -> Any:
+    """A block that the user may write: lanes made by the sweep are fresh, a broadcast is copied."""
+    if isinstance(block, Tracer) or not isinstance(block, np.ndarray):
+        return block
+    return block if block.ndim and block.flags.writeable else block.copy()[()]
+
+
 def fresh_values(ys: list, leaves: list | None = None) -> list:
     """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may
     be a residual of the pullback that goes out with it."""

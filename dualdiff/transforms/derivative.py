@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Tracer
 from dualdiff.errors import InputTypeError, ScalarOutputError, StructureError
 from dualdiff.modes.tape import Tape, sweep
 from dualdiff.transforms.boundary import (
     MODES,
     check_callable,
     check_mode,
+    compact,
     fresh_values,
     give_back_all,
     input_leaves,
@@ -308,13 +308,6 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
     ]
     blocks = [np.reshape(rows, y.shape + x.shape) for rows, x in zip(joined, leaves, strict=True)]
     return [compact(np.conj(b) if b.dtype.kind == "c" else b) for b in blocks]
-
-
-def compact(block: Any) -> Any:
-    """A block that the user may write: lanes made by the sweep are fresh, a broadcast is copied."""
-    if isinstance(block, Tracer) or not isinstance(block, np.ndarray):
-        return block
-    return block if block.ndim and block.flags.writeable else block.copy()[()]
 
 
 # -------------------------------------------------- second order
