@@ -7,8 +7,6 @@ from dualdiff.declare import elementwise, op
 from dualdiff.transforms.batching import vmap
 from dualdiff.transforms.derivative import (
     grad,
-    hessian,
-    hvp,
     jacfwd,
     jacobian,
     jacrev,
@@ -16,6 +14,7 @@ from dualdiff.transforms.derivative import (
     value_and_jacobian,
 )
 from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp
+from dualdiff.transforms.second import hessian, hvp
 from dualdiff.tree import register_container
 
 

@@ -1,4 +1,4 @@
-"""grad, jacobian, hessian, hvp: the derivatives that users ask for, made of jvp and vjp.
+"""grad and jacobian: the first derivatives that users ask for, made of jvp and vjp.
 
 The cost rule of mode="auto" is `choose_mode`, and nothing else decides.
 """
@@ -11,25 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.errors import InputTypeError, ScalarOutputError, StructureError
+from dualdiff.errors import InputTypeError, ScalarOutputError
 from dualdiff.modes.tape import Tape, sweep
 from dualdiff.transforms.boundary import (
-    MODES,
     check_callable,
     check_mode,
     compact,
     fresh_values,
     give_back_all,
-    input_leaves,
-    matching_leaves,
     name_of,
 )
 from dualdiff.transforms.lanes import chunked, swept
-from dualdiff.transforms.linear import columns_forward, jvp, push_forward, record_forward, run_on_tape, vjp
+from dualdiff.transforms.linear import columns_forward, push_forward, record_forward, run_on_tape
 from dualdiff.transforms.selection import Selection
-from dualdiff.tree import Tree, flatten, unflatten
-
-HVP_MODES = ("auto", *(f"{a}-over-{b}" for a in MODES[1:] for b in MODES[1:]))
+from dualdiff.tree import Tree, unflatten
 
 
 def choose_mode(inputs: int, outputs: int = 1) -> str:
@@ -308,93 +303,3 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
     ]
     blocks = [np.reshape(rows, y.shape + x.shape) for rows, x in zip(joined, leaves, strict=True)]
     return [compact(np.conj(b) if b.dtype.kind == "c" else b) for b in blocks]
-
-
-# -------------------------------------------------- second order
-def hessian(
-    f: Callable,
-    argnums: Any = 0,
-    *,
-    mode: Any = "auto",
-    has_aux: bool = False,
-    chunk_size: int | str | None = "auto",
-) -> Callable:
-    """A function with f's signature that returns all second derivatives of the scalar function f.
-
-    Shapes      input shape + input shape; containers give containers of blocks
-    Derivative  the Jacobian of the gradient. mode is a pair, outer first, such as ("forward", "reverse"),
-                which is what "auto" takes; one word stands for both.
-    Raises      ScalarOutputError, InputTypeError
-    """
-    check_callable(f, "hessian")
-    if mode == "auto":
-        mode = "forward", "reverse"
-    pair = mode if isinstance(mode, tuple) and len(mode) == 2 else (mode, mode)
-    if not all(word in MODES for word in pair):
-        raise InputTypeError(
-            f"hessian was given mode={mode!r}.",
-            "Choose 'auto', 'forward', 'reverse', or a pair of these, outer first.",
-        )
-    outer, inner = pair
-    gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
-    second = jacobian(gradient, argnums, mode=outer, has_aux=has_aux, chunk_size=chunk_size)
-
-    @functools.wraps(f)
-    def both(*args: Any, **kwargs: Any) -> Any:
-        if Selection(f, argnums, args, kwargs, "hessian").complex:
-            raise InputTypeError(
-                "hessian needs real arguments; it was given complex ones.",
-                "For a holomorphic f: jacobian(grad(f, holomorphic=True), holomorphic=True).",
-            )
-        return second(*args, **kwargs)
-
-    return both
-
-
-def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux: bool = False) -> tuple:
-    """The gradient of the scalar f at `primals` and its Hessian times `tangents`, without the Hessian.
-
-    Shapes      primals, tangents: tuples, one entry per argument of f; both results have their structure
-                (not wrapped in a tuple for one argument)
-    Derivative  H v with one of the mode pairs "forward-over-reverse" (which "auto" takes),
-                "reverse-over-forward", "reverse-over-reverse", "forward-over-forward"
-    Raises      ScalarOutputError, StructureError, ShapeError, InputTypeError
-    """
-    check_callable(f, "hvp")
-    check_mode(mode, "hvp", HVP_MODES)
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise StructureError("hvp takes its primals and tangents as tuples.", "Write hvp(f, (x,), (v,)).")
-    outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
-    argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
-    leaves, _ = input_leaves(tuple(primals), "hvp", range(len(primals)))
-    matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
-    if outer == "forward":
-        gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
-        g, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
-        return (in_kind(g, leaves), in_kind(product, leaves), *aux)
-    if inner == "reverse":
-        gradient = grad(f, argnums, has_aux=has_aux, mode="reverse")
-        g, pullback, *aux = vjp(gradient, *primals, has_aux=has_aux)
-        product = pullback(tangents[0] if argnums == 0 else tuple(tangents))
-    else:
-        g, aux = None, []
-
-        def slope(*xs):
-            y, y_dot, *rest = jvp(f, xs, tangents, has_aux=has_aux)
-            return y_dot, (y, rest)
-
-        y_dot, pullback, (_, aux) = vjp(slope, *primals, has_aux=True)
-        product = pullback(np.ones_like(y_dot))
-        g = grad(f, argnums, has_aux=has_aux)(*primals)
-        g = g[0] if has_aux else g
-    product = product[0] if argnums == 0 else product
-    return (in_kind(g, leaves), in_kind(product, leaves), *aux)
-
-
-def in_kind(found: Any, leaves: list) -> Any:
-    """Derivatives as scalars and arrays of shape () where the inputs were."""
-    derivatives, tree = flatten(found)
-    return unflatten(tree, give_back_all(derivatives, leaves))
-
-
-__all__ = ["grad", "value_and_grad", "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp"]
