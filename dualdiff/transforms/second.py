@@ -13,6 +13,7 @@ from dualdiff.transforms.boundary import (
     MODES,
     check_callable,
     check_mode,
+    give_back_all,
     input_leaves,
     matching_leaves,
 )
