@@ -80,7 +80,7 @@ class Op:
     differential  general: (y, *xs, *dxs) -> dy, linear in the dxs
     pullback      general, optional: (y_bar, y, *xs) -> x_bars, where measured to pay
     out           avals of the arguments -> aval of the result
-    batch         optional batching rule: (mapped, values, params) -> values with the batch axis first
+    batch         optional batching rule: (size, mapped, values, params) -> values with the batch axis first
     core          acts on that many trailing axes; leading axes broadcast
     shifts        names of parameters that hold non-negative axis numbers
     multiple      whether evaluate returns a tuple

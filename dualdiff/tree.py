@@ -38,7 +38,14 @@ def register_container(kind: type, flatten: Callable, unflatten: Callable) -> No
 
     flatten(value) returns (children, keys): the parts that may hold arrays, and one hashable name for each;
     unflatten(keys, children) makes the value again.
+
+    Raises      StructureError if kind is no type, or a function none
     """
+    if not (isinstance(kind, type) and callable(flatten) and callable(unflatten)):
+        raise StructureError(
+            f"register_container was given {kind!r}, {flatten!r} and {unflatten!r}.",
+            "Give a type and two functions: flatten(value) and unflatten(keys, children).",
+        )
     _registered[kind] = (flatten, unflatten)
 
 

@@ -211,3 +211,8 @@ def test_aux_may_hold_anything():
         assert aux["m"] is marker
         assert aux["s"] == {1, 2}
         assert aux["x"] == [2.0, None]
+
+
+def test_a_container_is_registered_by_a_type_and_two_functions():
+    with pytest.raises(StructureError, match="a type and two functions"):
+        dd.register_container(collections.deque, list, None)

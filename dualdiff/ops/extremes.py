@@ -13,6 +13,7 @@ from dualdiff.domains import reals
 from dualdiff.ops.elementwise import chosen, fmax, fmin, maximum, minimum, stop_gradient
 from dualdiff.ops.indexing import select_where
 from dualdiff.ops.reductions import (
+    begun,
     given,
     keep,
     lift,
@@ -97,7 +98,7 @@ def reduce_extreme(name: str, a, axis, out, keepdims, initial, where):
     refuse(f"np.{name}", out=out)
     a = as_array(a)
     axes = normal_axes(axis, a.ndim)
-    if not given(initial) and initial is not True:
+    if not begun(initial):
         if given(where):
             raise ValueError(
                 f"reduction operation '{name}' does not have an identity, "

@@ -162,7 +162,7 @@ class cofactors:
 
 @op
 class determinant:
-    """d det = sum of C dA with the cofactors C: no inverse, so right for singular matrices (LA-1 to LA-3)."""
+    """d det = sum of C dA with the cofactors C: no inverse, so right for singular matrices."""
 
     name = "det"
     core = 2
@@ -216,7 +216,7 @@ class gradient_of_log:
 class sign_log_determinant:
     """det = sign exp(l): with t = tr(A^-1 dA), dl = Re t and dsign = i sign Im t.
 
-    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs (LA-4).
+    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs.
     """
 
     name = "slogdet"

@@ -1,7 +1,7 @@
 """Norms of vectors and matrices in every order, and the condition number.
 
 Two ops, `length` and `power_norm`; the other orders are sums, extremes and singular values. At their kinks
-the norms take the subgradient of smallest norm and share ties evenly (conventions NR-1 to NR-15).
+the norms take the subgradient of smallest norm and share ties evenly.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class length:
 class power_norm:
     """y = (sum |x|^p)^(1/p): dy = sum (|x| / y)^(p-1) Re(conj(x) dx) / |x|, and 0 where y is 0.
 
-    At a single x of 0 the weight is the limit from above, which is infinite for p < 1 (NR-8).
+    At a single x of 0 the weight is the limit from above, which is infinite for p < 1.
     """
 
     shifts = ("axis",)

@@ -30,7 +30,7 @@ def hermitian(a):
 def triangle(a, uplo: str):
     """The matrix that NumPy reads from one triangle of a.
 
-    What is added mirrors the triangle, and is 0 if a is Hermitian. It is a constant: by convention LA-10 the
+    What is added mirrors the triangle, and is 0 if a is Hermitian. It is a constant: by convention the
     derivative is stated for the Hermitian matrix that the triangle stands for, so it is symmetric.
     """
     if uplo.upper() not in ("L", "U"):
@@ -130,7 +130,7 @@ class singular_value:
 
     ds = diag(H), dU = U (H / (s_j - s_i) + K / (s_j + s_i)) + (dA V - U X) / s_j, and the same for V with -K
     and the adjoint of dA. A full factor has U_2 beside U, which turns against it. An s that is exactly 0 is
-    at its least: its subgradient of smallest norm is 0 (NR-12), unless `least` is False, where it goes on as
+    at its least: its subgradient of smallest norm is 0, unless `least` is False, where it goes on as
     the signed value that it becomes if its vectors do not turn round, and all that rounding leaves is 0.
 
     Source      from dA = dU diag(s) V^H + U diag(ds) V^H + U diag(s) dV^H with dU^H U anti-Hermitian

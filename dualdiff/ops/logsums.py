@@ -13,6 +13,7 @@ from dualdiff.ops.elementwise import constant, stop_gradient
 from dualdiff.ops.indexing import where as select
 from dualdiff.ops.reductions import (
     as_inexact,
+    begun,
     given,
     keep,
     kept_shape,
@@ -126,8 +127,8 @@ def _logaddexp_reduce(array, axis=0, dtype=None, out=None, keepdims=False, initi
     refuse("np.logaddexp.reduce", out=out)
     a = as_inexact(array, dtype)
     axes = normal_axes(axis, a.ndim)
-    if not given(where) and not given(initial):
+    if not given(where) and not begun(initial):
         return keep(reduce_logaddexp(a, axis=axes), a, axes, keepdims)
     flat = merged(masked(a, where, -np.inf), axes)
-    flat = with_first(initial, flat) if given(initial) else flat
+    flat = with_first(initial, flat) if begun(initial) else flat
     return keep(reduce_logaddexp(flat, axis=(flat.ndim - 1,)), a, axes, keepdims)

@@ -88,8 +88,13 @@ def nowhere(exceptional) -> bool:
 
 # -------------------------------------------------- keywords
 def given(value) -> bool:
-    """Whether a keyword was given a value that is not its neutral default."""
+    """Whether `where` or another keyword was given a value that is not its neutral default."""
     return value is not None and value is not np._NoValue and value is not True and value is not np.True_
+
+
+def begun(initial) -> bool:
+    """Whether `initial` was given; True counts as 1 there."""
+    return initial is not None and initial is not np._NoValue
 
 
 def keep(y, a, axes, keepdims):
@@ -176,8 +181,8 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     a = as_array(a)
     axes = normal_axes(axis, a.ndim)
     dtype = {} if dtype is None else {"dtype": np.dtype(dtype)}
-    if given(initial) or given(where):
-        y = sum_from(a, initial if given(initial) else 0, mask_like(where, a), axis=axes, **dtype)
+    if begun(initial) or given(where):
+        y = sum_from(a, initial if begun(initial) else 0, mask_like(where, a), axis=axes, **dtype)
     else:
         y = reduce_sum(a, axis=axes, **dtype)
     return keep(y, a, axes, keepdims)
@@ -386,5 +391,5 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
     if isinstance(initial, Tracer):
         flat = with_first(initial, merged(a, axes))
         return keep(reduce_prod(flat, axis=(flat.ndim - 1,), initial=1), a, axes, keepdims)
-    y = reduce_prod(a, axis=axes, initial=initial if given(initial) else 1)
+    y = reduce_prod(a, axis=axes, initial=initial if begun(initial) else 1)
     return keep(y, a, axes, keepdims)

@@ -240,6 +240,9 @@ class LinearMap:
         self._leaves, self._trees, self._tree = leaves, trees, tree
         self._ys, self._y_tree = ys, y_tree
 
+    def __repr__(self) -> str:
+        return f"LinearMap of shape {self.shape}"
+
     @property
     def shape(self) -> tuple[int, int]:
         return sum(y.size for y in self._ys), sum(x.size for x in self._leaves)
