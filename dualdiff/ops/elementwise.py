@@ -39,14 +39,20 @@ def is_scalar(x, value) -> bool:
     return isinstance(x, (int, float, np.generic)) and x == value
 
 
+def inverse_divisor(_z, _x, y):
+    """1 / y, with NumPy's infinity for Python's 0."""
+    try:
+        return 1.0 / y
+    except ZeroDivisionError:
+        return np.divide(1.0, y)
+
+
 # -------------------------------------------------- arithmetic
 #                      function         dy/dx_i, from the output and the inputs            smooth on
 add = elementwise(np.add, 1, 1, complex=True)
 subtract = elementwise(np.subtract, 1, -1, complex=True)
 multiply = elementwise(np.multiply, lambda _z, _x, y: y, lambda _z, x, _y: x, complex=True)
-divide = elementwise(
-    np.divide, lambda _z, _x, y: 1.0 / y, lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True
-)
+divide = elementwise(np.divide, inverse_divisor, lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True)
 negative = elementwise(np.negative, -1, complex=True)
 positive_ = elementwise(np.positive, 1, complex=True)
 square = elementwise(np.square, lambda _y, x: 2.0 * x, complex=True)
@@ -90,7 +96,7 @@ def power_base(_z, x, y):
 def power_exponent(z, x, y):
     """z log(x), and 0 at x = 0 for y >= 0, where the function is flat in y."""
     flat = np.logical_and(np.equal(x, 0), np.greater_equal(np.real(y), 0))
-    return z * np.log(np.where(flat, 1, x))
+    return z * np.log(np.where(flat, constant(1, z), x))  # the logarithm in the dtype of z, complex if z is
 
 
 power = elementwise(
@@ -222,8 +228,9 @@ def angle(z, deg=False):
 @numpy_function(np.float_power)
 def float_power(x1, x2, /):
     """power in float64 or complex128, whichever the arguments need, also for integers."""
+    x1, x2 = (x if hasattr(x, "astype") else np.asarray(x)[()] for x in (x1, x2))
     dtype = np.result_type(x1, x2, np.float64)
-    return power(*(x.astype(dtype) if hasattr(x, "astype") else dtype.type(x) for x in (x1, x2)))
+    return power(x1.astype(dtype), x2.astype(dtype))
 
 
 # -------------------------------------------------- choosing the larger
@@ -410,9 +417,10 @@ class bessel_i:
 i0 = elementwise(np.i0, lambda _y, x: bessel_i(x, n=1))
 
 # -------------------------------------------------- flat almost everywhere
-floor, ceil, rint, trunc, fix = (
-    elementwise(f, None, on=between_integers) for f in (np.floor, np.ceil, np.rint, np.trunc, np.fix)
+floor, ceil, rint, trunc = (
+    elementwise(f, None, on=between_integers) for f in (np.floor, np.ceil, np.rint, np.trunc)
 )
+numpy_function("fix")(trunc)  # NumPy 2.5 deprecates its name for it
 spacing = elementwise(np.spacing, None)
 floor_divide = elementwise(np.floor_divide, None, None, on=(between_integers, positive))
 # Not np.sign itself: the ufunc means `sign` below, which has a derivative where x is complex.

@@ -7,6 +7,8 @@ here, nothing is divided, and zeros and ties come out as those of g.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dualdiff.avals import Aval
@@ -26,7 +28,16 @@ from dualdiff.ops.elementwise import (
     subtract,
 )
 from dualdiff.ops.indexing import spread
-from dualdiff.ops.structural import as_array, astype, join, normal_axis, reshape_to, swapaxes
+from dualdiff.ops.structural import (
+    as_array,
+    astype,
+    join,
+    normal_axes,
+    normal_axis,
+    permute,
+    reshape_to,
+    swapaxes,
+)
 from dualdiff.ops.ufuncs import ufunc_method
 
 SEQUENTIAL = 32  # up to this length a loop over the axis beats halving it
@@ -216,9 +227,17 @@ def _install_reduce(name: str, ufunc: np.ufunc) -> None:
     def reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=None, where=True):
         """The last value of the scan, which meets the elements in the same order."""
         refuse(f"np.{name}.reduce", initial=initial, where=None if where is True else where)
-        axis = normal_axis(axis, array.ndim)
-        last = slice(-1, None) if keepdims else -1
-        return run(SCANS[name], f"np.{name}.reduce", array, axis, dtype, out)[(slice(None),) * axis + (last,)]
+        a = as_array(array)
+        axes = normal_axes(axis, a.ndim)
+        kept = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
+        if a.size == 0 or (len(axes) > 1 and ufunc.identity is None):  # a constant, or NumPy's error
+            return ufunc.reduce(np.zeros(a.shape, a.dtype), axis=axes, dtype=dtype, keepdims=keepdims)
+        free = tuple(k for k in range(a.ndim) if k not in axes)
+        flat = permute(a, axes=free + axes) if free + axes != tuple(range(a.ndim)) else a
+        length = math.prod(a.shape[k] for k in axes)
+        flat = reshape_to(flat, shape=(*flat.shape[: len(free)], length))
+        y = run(SCANS[name], f"np.{name}.reduce", flat, flat.ndim - 1, dtype, out)[..., -1]
+        return reshape_to(y, shape=kept) if keepdims else y
 
 
 for _name in ("subtract", "divide", "hypot", "logaddexp2"):

@@ -75,7 +75,7 @@ def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
         kwargs = {}
     if dtype is not None or casting != "same_kind":
         inputs = _cast(inputs, dtype, casting)
-    return ours(*inputs, **kwargs)
+    return call_with_signature(ours, name, inputs, kwargs)
 
 
 def _cast(inputs: tuple, dtype: Any, casting: str) -> tuple:

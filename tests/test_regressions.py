@@ -1,0 +1,74 @@
+"""Defects that were found by random programs, each reduced to its least form: one test a defect."""
+
+import numpy as np
+import pytest
+
+import dualdiff as dd
+from dualdiff.errors import NoDerivative
+
+by_mode = pytest.mark.parametrize("mode", ["forward", "reverse"])
+X = np.array([2.0, 3.0])
+
+
+def gradient(f, x, mode, **options):
+    return dd.grad(lambda x: np.sum(f(x)), mode=mode, **options)(x)
+
+
+# -------------------------------------------------- elementwise
+@by_mode
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), X + 1j], ids=lambda x: x.dtype.name)
+def test_division_by_python_zero_is_numpys_infinity(x, mode):
+    options = {"holomorphic": True} if x.dtype.kind == "c" else {}
+    with np.errstate(all="ignore"):
+        g = gradient(lambda x: x / 0, x, mode, **options)
+    assert not np.isfinite(g).any() and g.dtype == x.dtype
+
+
+@by_mode
+def test_power_of_negative_base_and_complex_exponent_takes_the_complex_logarithm(mode):
+    z = np.array([0.3 + 0.2j, -1.0 + 0.5j])
+    g = gradient(lambda z: (-2) ** z, z, mode, holomorphic=True)
+    np.testing.assert_allclose(g, (-2 + 0j) ** z * np.log(-2 + 0j), rtol=1e-14)
+
+
+@by_mode
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.float16, np.float32])
+def test_power_takes_the_logarithm_of_a_narrow_base_in_the_dtype_of_the_result(dtype, mode):
+    g = gradient(lambda x: np.array([3, 7], dtype) ** x, X, mode)
+    np.testing.assert_allclose(g, [9 * np.log(3), 343 * np.log(7)], rtol=1e-15)
+
+
+@by_mode
+def test_float_power_takes_lists(mode):
+    np.testing.assert_allclose(gradient(lambda x: np.float_power(x, [2, 3]), X, mode), [4, 27])
+
+
+# -------------------------------------------------- methods and keywords of ufuncs
+@by_mode
+@pytest.mark.parametrize("axis", [None, (0, 2), (2, 0), (), (1,)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reduce_of_hypot_takes_axes(axis, keepdims, mode):
+    x = np.arange(1.0, 13.0).reshape(2, 2, 3)
+    np.testing.assert_allclose(
+        dd.jacobian(lambda x: np.hypot.reduce(x, axis=axis, keepdims=keepdims), mode=mode)(x),
+        dd.jacobian(lambda x: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)), mode=mode)(x),
+        rtol=1e-13,
+        atol=1e-16,
+    )
+
+
+def test_reduce_of_nothing_is_the_identity_or_numpys_error():
+    y, y_dot = dd.jvp(np.hypot.reduce, (X[:0],), (X[:0],))
+    assert y == y_dot == 0
+    with pytest.raises(ValueError, match="no identity"):
+        dd.jvp(np.subtract.reduce, (X[:0],), (X[:0],))
+    with pytest.raises(ValueError, match="not reorderable"):
+        dd.jvp(lambda x: np.divide.reduce(x[None], axis=None), (X,), (X,))
+
+
+@pytest.mark.parametrize(
+    "call", [lambda x: np.sign(x, where=x > 0), lambda x: np.float_power(x, 2, signature="dd->d")]
+)
+def test_keyword_that_a_function_behind_a_ufunc_lacks_is_named(call):
+    with pytest.raises(NoDerivative, match=r"does not support (where|signature)="):
+        dd.jvp(call, (X,), (X,))
