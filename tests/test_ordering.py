@@ -1,5 +1,7 @@
 """Sorting, medians, clipping, rounding: stated derivatives at ties and bounds; orders as plain integers."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,14 @@ POINTS = {
     "SP-15 nan_to_num": (np.nan_to_num, [nan, inf, 1, -inf], [0, 0, 1, 0]),
     "SP-3 round": (np.round, [0.3, 0, 1], [0, 0, 0]),
 }
+HAS_DESCENDING = "descending" in inspect.signature(np.sort).parameters  # from NumPy 2.5 on
+if HAS_DESCENDING:
+    POINTS |= {
+        "sort-descending-ties": (
+            lambda x: np.sort(x, descending=True) * np.array([1.0, 2, 3]), [1.0, 2, 2], [3, 1, 2],
+        ),
+        "sort-descending-nan": (lambda x: np.sort(x, descending=True)[-1:] * 3, [nan, 2, 1], [3, 0, 0]),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -84,12 +94,9 @@ CASES = {
     "clip": (lambda x: np.clip(x, -0.5, 0.7), A),
     "clip-lower": (lambda x: np.clip(x, -0.5, None), A),
     "clip-upper": (lambda x: np.clip(x, None, 0.7), A),
-    "clip-keywords": (lambda x: np.clip(x, min=-0.5, max=0.7), A),
-    "clip-min": (lambda x: np.clip(x, min=-0.5), A),
     "clip-bounds-of-x": (lambda x: np.clip(x, np.sin(x[:, :1]), x[0] ** 2), A),
     "clip-a_min-a_max": (lambda x: np.clip(x * x, a_min=x[0, 0], a_max=1.3), A),
     "clip-method": (lambda x: (x * x).clip(0.5, max=None), A),
-    "clip-none": (lambda x: np.clip(x, None, None), A),
     "nan_to_num": (np.nan_to_num, A),
     "nan_to_num-complex": (lambda x: np.nan_to_num(x * x), Z),
     "round": (lambda x: np.round(x) * x, A),
@@ -97,6 +104,27 @@ CASES = {
     "round-method": (lambda x: x.round(1) * x, A),
     "argsort-gather": (lambda x: np.take_along_axis(x * x, np.argsort(x, axis=1), axis=1), A),
 }
+# What only a newer NumPy understands.
+if "min" in inspect.signature(np.clip).parameters:
+    CASES |= {
+        "clip-keywords": (lambda x: np.clip(x, min=-0.5, max=0.7), A),
+        "clip-min": (lambda x: np.clip(x, min=-0.5), A),
+        "clip-none": (lambda x: np.clip(x, None, None), A),
+    }
+if HAS_DESCENDING:
+    TIES = np.round(CUBE)
+    CASES |= {
+        "sort-descending": (lambda x: np.sort(x * x, descending=True), CUBE),
+        "sort-descending-axis": (lambda x: np.sort(x, axis=1, stable=True, descending=True), CUBE),
+        "sort-descending-flat": (lambda x: np.sort(x, axis=None, descending=True), CUBE),
+        "sort-descending-complex": (lambda x: np.sort(x, axis=0, descending=True), Z),
+        "sort-not-descending": (lambda x: np.sort(x, descending=False), CUBE),
+        "argsort-descending": (lambda x: x[np.argsort(x, descending=True)] ** 2, V),
+        "argsort-descending-ties": (
+            lambda x: np.take_along_axis(x, np.argsort(TIES, stable=True, descending=True), 2) * x,
+            CUBE,
+        ),
+    }
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -72,11 +72,12 @@ class order_of:
     constant = True
     shifts = ("axis",)
 
-    def evaluate(x, *, axis):
-        return np.argsort(x, axis=axis, kind="stable")
+    def evaluate(x, *, axis, descending):
+        keywords = {"descending": True} if descending else {}  # unknown to NumPy before 2.5
+        return np.argsort(x, axis=axis, stable=True, **keywords)
 
     def domain(rng, dtype):
-        yield (reals.sample(rng, (2, 4), dtype),), {"axis": 1}
+        yield (reals.sample(rng, (2, 4), dtype),), {"axis": 1, "descending": False}
 
 
 @op
@@ -165,18 +166,21 @@ def _along(a, axis):
     return a, normal_axis(axis, a.ndim)
 
 
-def _check_kind(kind, stable):
-    if kind is not None and stable is not None:
-        raise ValueError("`kind` and `stable` parameters can't be provided at the same time.")
+def _check_kind(kind, stable, descending):
+    if kind is not None and (stable is not None or descending is not None):
+        raise ValueError("`kind` and `stable` or `descending` can't be provided at the same time.")
 
 
 @numpy_function(np.argsort)
-def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """The stable permutation that sorts along an axis; every `kind` gives this one."""
+def argsort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
+    """The stable permutation that sorts along an axis; every `kind` gives this one.
+
+    `descending` is for a NumPy that has it, from 2.5 on.
+    """
     refuse("np.argsort", order=order)
-    _check_kind(kind, stable)
+    _check_kind(kind, stable, descending)
     a, axis = _along(a, axis)
-    return order_of(stop_gradient(a), axis=axis)
+    return order_of(stop_gradient(a), axis=axis, descending=bool(descending))
 
 
 @numpy_function(np.argpartition)
@@ -217,12 +221,12 @@ def _rearranged(a, order, axis: int):
 
 
 @numpy_function(np.sort)
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """Elements in ascending order along an axis; None flattens."""
+def sort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
+    """Elements in ascending or descending order along an axis, NaNs last; None flattens."""
     refuse("np.sort", order=order)
-    _check_kind(kind, stable)
+    _check_kind(kind, stable, descending)
     a, axis = _along(a, axis)
-    return _rearranged(a, argsort(a, axis), axis)
+    return _rearranged(a, argsort(a, axis, descending=descending), axis)
 
 
 @numpy_function(np.partition)
@@ -247,7 +251,7 @@ def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     n = flat.shape[-1]
     if n == 0:
         return keep(flat.mean(axis=-1), a, axes, keepdims)
-    order = order_of(stop_gradient(flat), axis=flat.ndim - 1)
+    order = order_of(stop_gradient(flat), axis=flat.ndim - 1, descending=False)
     picked = np.take_along_axis(flat, order[..., [(n - 1) // 2, n // 2, n - 1]], axis=-1)
     low, high, last = picked[..., 0], picked[..., 1], picked[..., 2]
     middle = (low + high) / 2 if n % 2 == 0 else low
