@@ -102,22 +102,17 @@ def insert(arr, obj, values, axis=None):
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normal_axis(axis, arr.ndim)
-    places = _places(obj, arr.shape[axis])
     values = reshape_to(values, shape=(1,) * (arr.ndim - values.ndim) + values.shape)
-    if places.ndim == 0:
-        values = moveaxis(values, 0, axis)
-    count = values.shape[axis] if places.size == 1 else places.size
+    obj, n = deciding(obj, "places"), arr.shape[axis]
+    if not isinstance(obj, slice):
+        obj = np.asarray(obj, None if np.size(obj) else int)  # NumPy itself takes no mask that is a list
+        values = values if obj.ndim else moveaxis(values, 0, axis)
+    # NumPy says which places obj names: versions differ in what a mask is
+    count = np.insert(np.zeros(n), obj, 0.0).size - n
+    count = values.shape[axis] if count == 1 else count
     values = broadcast_to(values, arr.shape[:axis] + (count,) + arr.shape[axis + 1 :])
-    order = np.insert(np.arange(arr.shape[axis]), places, arr.shape[axis] + np.arange(count))
+    order = np.insert(np.arange(n), obj, n + np.arange(count))
     return take(concatenate([arr, astype(values, arr.dtype)], axis=axis), order, axis=axis)
-
-
-def _places(obj, n: int) -> np.ndarray:
-    """The places that an index, a slice, a list or a mask names, as integers."""
-    if isinstance(obj, slice):
-        return np.arange(*obj.indices(n))
-    places = np.asarray(deciding(obj, "places"))
-    return np.flatnonzero(places) if places.dtype.kind == "b" else places.astype(int)
 
 
 @numpy_function(np.delete)
