@@ -173,9 +173,13 @@ def cast(x, dtype, casting: str):
 
 
 @numpy_function(np.reshape)
-def reshape(a, /, shape=None, order="C", *, copy=None):
-    """The same elements under another shape, read and written in C or Fortran order."""
+def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
+    """The same elements under another shape, read and written in C or Fortran order.
+
+    `newshape` is what NumPy 2.0 called `shape`.
+    """
     a = as_array(a)
+    shape = newshape if shape is None else shape
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     shape = _filled(tuple(operator.index(n) for n in shape), a.size)
     if order not in ("C", "F"):
