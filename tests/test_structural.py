@@ -3,6 +3,9 @@
 All of them are affine in their arguments, so the exact Jacobian is what plain NumPy makes of unit vectors.
 """
 
+import inspect
+import warnings
+
 import numpy as np
 import pytest
 
@@ -142,8 +145,8 @@ CASES = {
     "insert-axis": (lambda x: np.insert(x, 1, x[:, 0], axis=1), A),
     "insert-several": (lambda x: np.insert(x, [0, 2, 2], x[:, :3], axis=1), A),
     "insert-list-of-one": (lambda x: np.insert(x, [1], x[:, :2], axis=1), A),
+    "insert-nowhere": (lambda x: np.insert(x, [], x[:, :0], axis=1), A),
     "insert-slice": (lambda x: np.insert(x, slice(0, 3, 2), 9.0, axis=0), A),
-    "insert-mask": (lambda x: np.insert(x, np.array([True, False, True, False, True]), x[:3]), V),
     "insert-end": (lambda x: np.insert(x, -1, 7.0, axis=1), A),
     "delete": (lambda x: np.delete(x, 3), A),
     "delete-list": (lambda x: np.delete(x, [0, -1], axis=1), A),
@@ -176,6 +179,13 @@ CASES = {
     "linspace-none": (lambda x: np.linspace(x[0], x[1], 0), V),
     "zeros_like": (lambda x: np.zeros_like(x) + x, A),
 }
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # where a mask is a list of zeros and ones
+    MASK_INSERTS = np.insert(np.zeros(2), np.zeros(2, bool), 1.0).size == 2
+if MASK_INSERTS:
+    CASES["insert-mask"] = (lambda x: np.insert(x, np.array([True, False, True, False, True]), x[:3]), V)
+if "newshape" in inspect.signature(np.reshape).parameters and not hasattr(np, "unstack"):  # NumPy 2.0
+    CASES["reshape-newshape"] = (lambda x: np.reshape(x, newshape=(2, -1), order="F"), A)
 if hasattr(np, "unstack"):
     CASES["unstack"] = (lambda x: np.unstack(x, axis=1), A)
 
@@ -213,6 +223,14 @@ def test_structural_jacobian_is_the_map_itself(f, x, mode):
     for J, expected in zip(found, unit_jacobians(f, x), strict=True):
         assert J.shape == expected.shape
         np.testing.assert_allclose(J, expected, rtol=0, atol=1e-6 if J.dtype == np.float32 else 1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:in the future insert:FutureWarning")
+def test_insert_reads_a_mask_as_the_installed_numpy_does():
+    f = lambda x: np.insert(x, np.array([True, False, True, False, True]), 9.0)  # noqa: E731
+    y, pullback = dd.vjp(f, V)
+    np.testing.assert_array_equal(y, f(V))
+    np.testing.assert_array_equal(pullback(np.ones(y.shape))[0], np.ones(5))
 
 
 @each_case
