@@ -229,16 +229,12 @@ CASES = {
     "cumsum-method": (lambda x: (x * x).cumsum(0), A),
     "cumsum-complex": (lambda x: np.cumsum(x * x, axis=0), Z),
     "add.accumulate": (lambda x: np.add.accumulate(x * x), A),
-    "cumulative_sum": (lambda x: np.cumulative_sum(x * x), V),
-    "cumulative_sum-initial": (lambda x: np.cumulative_sum(x * x, axis=-1, include_initial=True), A),
     "cumprod": (np.cumprod, V),
     "cumprod-axis": (lambda x: np.cumprod(x, axis=1), CUBE),
     "cumprod-method": (lambda x: x.cumprod(-1), A),
     "cumprod-complex": (lambda x: np.cumprod(x, axis=0), Z),
     "cumprod-long": (np.cumprod, LONG),
     "multiply.accumulate": (lambda x: np.multiply.accumulate(x), A),
-    "cumulative_prod": (lambda x: np.cumulative_prod(x), V),
-    "cumulative_prod-initial": (lambda x: np.cumulative_prod(x, axis=0, include_initial=True), A),
     "maximum.accumulate": (lambda x: np.maximum.accumulate(x * x), CUBE),
     "minimum.accumulate": (lambda x: np.minimum.accumulate(x * x, axis=2), CUBE),
     "maximum.accumulate-long": (lambda x: np.maximum.accumulate(x * x), LONG),
@@ -262,6 +258,13 @@ CASES = {
     "subtract.reduce": (lambda x: np.subtract.reduce(x * x, axis=1), A),
     "divide.reduce": (lambda x: np.divide.reduce(x, axis=-1), A),
 }
+if hasattr(np, "cumulative_sum"):
+    CASES |= {
+        "cumulative_sum": (lambda x: np.cumulative_sum(x * x), V),
+        "cumulative_sum-initial": (lambda x: np.cumulative_sum(x * x, axis=-1, include_initial=True), A),
+        "cumulative_prod": (lambda x: np.cumulative_prod(x), V),
+        "cumulative_prod-initial": (lambda x: np.cumulative_prod(x, axis=0, include_initial=True), A),
+    }
 
 
 def leaves(y):
@@ -429,7 +432,8 @@ def test_answer_is_plain_and_batches_as_a_loop(name):
     dd.jvp(g, (A,), (A,))
     dd.vjp(g, A)
     for y in seen:
-        same(y, f(A))
+        assert type(y) is type(f(A))  # an integer of Python's from count_nonzero, in older NumPy
+        same(np.asarray(y), np.asarray(f(A)))
     examples = np.stack([A, A[::-1], A - 1])
     same(dd.vmap(f)(examples), np.stack([f(x) for x in examples]))
 
@@ -532,7 +536,11 @@ def test_keyword_or_method_without_a_rule_is_refused(f):
     [
         (lambda x: np.max(x, where=MASK), "initial"),
         (lambda x: np.var(x, ddof=1, correction=1), "correction"),
-        (lambda x: np.cumulative_sum(x), "axis"),
+        pytest.param(
+            lambda x: np.cumulative_sum(x),
+            "axis",
+            marks=pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy lacks cumulative_sum"),
+        ),
         (lambda x: np.sum(x, axis=(0, 0)), "duplicate"),
         (lambda x: np.sum(x, axis=2), "out of bounds"),
         (lambda x: np.sum(x, where=np.ones((2, 3, 4), bool)), "broadcast"),
