@@ -75,6 +75,10 @@ def test_namespace_has_every_covered_function(ours, numpys):
     assert missing == []
 
 
+# Names newer than the oldest supported NumPy, which dualdiff.numpy has in any case.
+NEWER = {"cumulative_prod", "cumulative_sum", "matvec", "unstack", "vecmat"}
+
+
 @pytest.mark.parametrize("ours", [dnp, dnp.linalg], ids=["numpy", "numpy.linalg"])
 def test_namespace_has_nothing_that_is_not_covered(ours):
     answers = {id(f) for f in FUNCTIONS.values()}
@@ -86,6 +90,7 @@ def test_namespace_has_nothing_that_is_not_covered(ours):
         and not isinstance(value, type)
         and name not in NO_ARRAY_ARGUMENTS
         and value is not dnp.asarray_chkfinite  # NumPy does not hand it over
+        and not (name in NEWER and not hasattr(np, name))
         and not _in_registry(value)
         and id(value) not in answers
     ]
@@ -115,6 +120,8 @@ def test_function_takes_numpys_keywords(function):
     named = [k for k, p in theirs.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     assert [k for k in named if k not in ours and k != "like"] == []
     order = [k for k, p in theirs.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if function is np.reshape and "shape" not in theirs:
+        order[order.index("newshape")] = "shape"  # by place; newshape= is a keyword of ours
     assert [k for k in ours if k in order] == order
 
 
@@ -325,7 +332,7 @@ def test_ufunc_dtype_is_honoured(run):
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: np.add(x, 1j, dtype=float),
+        lambda x: np.add(x, 1j * ONES, dtype=float),
         lambda x: np.add(x, Y.astype(np.float32), casting="no"),
         lambda x: np.add(x, x, dtype=np.float32, casting="safe"),
         lambda x: np.add(x, x, dtype=int),
@@ -333,6 +340,15 @@ def test_ufunc_dtype_is_honoured(run):
 )
 def test_ufunc_casting_is_numpys(run, f):
     with pytest.raises(TypeError, match=r"[Cc]ast"):
+        f(X)
+    with pytest.raises(TypeError, match=r"[Cc]ast"):
+        run(f, X)
+
+
+@each_mode
+def test_complex_number_is_not_cast_to_float(run):
+    f = lambda x: np.add(x, 1j, dtype=float)  # noqa: E731
+    with pytest.raises(TypeError, match=r"[Cc]ast|float\(\) argument"):  # NumPy 2.0 calls float(1j)
         f(X)
     with pytest.raises(TypeError, match=r"[Cc]ast"):
         run(f, X)
