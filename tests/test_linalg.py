@@ -336,6 +336,8 @@ FUNCTIONS = {
     "cond-fro": (lambda a: np.linalg.cond(a, "fro"), general, [(3, 3)], BOTH),
     "cond-1": (lambda a: np.linalg.cond(a, 1), general, [(3, 3)], BOTH),
 }
+# Real numbers in a complex dtype, in older NumPy; ours are real
+COND_IS_COMPLEX = np.iscomplexobj(np.linalg.cond(np.eye(2, dtype=complex), 1))
 VECTOR_ORDERS = [None, 0, 1, 2, 3, 0.5, -1, -2, INF, -INF]
 MATRIX_ORDERS = [None, "fro", "nuc", 1, -1, 2, -2, INF, -INF]
 for _ord in VECTOR_ORDERS:
@@ -453,7 +455,8 @@ def test_function_keeps_single_precision(name, shape, dtype):
     _, f, x, x_dot = setting(name, shape, dtype)
     x, x_dot = (v.astype(np.complex64 if dtype is complex else np.float32) for v in (x, x_dot))
     y, y_dot = dd.jvp(f, (x,), (x_dot,))
-    assert [p.dtype for p in parts(y)] == [p.dtype for p in parts(f(x))]
+    theirs = np.real(f(x)) if name in ("cond-fro", "cond-1") and COND_IS_COMPLEX else f(x)
+    assert [p.dtype for p in parts(y)] == [p.dtype for p in parts(theirs)]
     assert [p.dtype for p in parts(y_dot)] == [p.dtype for p in parts(y)]
     assert dd.vjp(f, x)[1](y)[0].dtype == x.dtype
 
