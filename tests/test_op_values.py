@@ -114,6 +114,7 @@ def assert_slope(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # of the plain call
 @PROMISES
 def test_derivative_at_point_in_forward_mode(f, point, i, expected):
     with np.errstate(all="ignore"):  # the function itself may warn here, as without a derivative
@@ -122,6 +123,7 @@ def test_derivative_at_point_in_forward_mode(f, point, i, expected):
     assert_slope(slope, expected)
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # of the plain call
 @PROMISES
 def test_derivative_at_point_in_reverse_mode(f, point, i, expected):
     with np.errstate(all="ignore"):
