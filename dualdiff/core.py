@@ -128,6 +128,10 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.kind}>"
 
+    @property
+    def __name__(self) -> str:
+        return self.name  # as a function has it, for messages
+
 
 def raise_count(op: Op, given: int) -> NoReturn:
     raise InputTypeError(
