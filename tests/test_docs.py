@@ -150,6 +150,33 @@ def test_every_error_has_a_section_under_its_anchor(error):
         assert "Cause" in section and "What to do" in section
 
 
+def entries():
+    """{name: the lines of its section} of the reference of transforms."""
+    text = (ROOT / "docs/reference/transforms.md").read_text()
+    return {
+        name: body.strip().split("\n")
+        for name, body in re.findall(r"^### (\w+)\n((?:(?!^##).*\n?)*)", text, re.M)
+    }
+
+
+def spelled(f):
+    """The signature of a function as the reference gives it: without types."""
+    signature = inspect.signature(f)
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return f"`{f.__name__}{inspect.Signature(bare)}`"
+
+
+def test_reference_of_transforms_has_every_public_name():
+    assert set(entries()) == set(dualdiff.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name in dualdiff.__all__ if callable(getattr(dualdiff, name))])
+def test_reference_of_transforms_has_the_signature_and_two_lines(name):
+    signature, empty, *text = entries()[name]
+    assert signature == spelled(getattr(dualdiff, name))
+    assert not empty and len(text) >= 2
+
+
 def glossary():
     rows = (ROOT / "docs/reference/glossary.md").read_text().splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if row.startswith("| ")]
