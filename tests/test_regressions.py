@@ -72,3 +72,11 @@ def test_reduce_of_nothing_is_the_identity_or_numpys_error():
 def test_keyword_that_a_function_behind_a_ufunc_lacks_is_named(call):
     with pytest.raises(NoDerivative, match=r"does not support (where|signature)="):
         dd.jvp(call, (X,), (X,))
+
+
+# -------------------------------------------------- transforms
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse"])
+@pytest.mark.parametrize("f", [lambda x: x * x, lambda x: 2 * x, lambda x: x, lambda x: 3.0])
+def test_jacobian_and_hessian_of_a_number_are_numbers(f, mode):
+    assert type(dd.jacobian(f, mode=mode)(2.0)) is np.float64
+    assert type(dd.hessian(f, mode=mode)(2.0)) is np.float64

@@ -266,7 +266,7 @@ def column_blocks(columns: Any, y: Any, leaves: list) -> list:
     """(inputs, *y.shape) cut into one block y.shape + x.shape per input leaf."""
     dtype = y.dtype if y.dtype.kind in "fc" else float
     if columns is None:
-        return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
+        return [compact(np.zeros(y.shape + x.shape, dtype)) for x in leaves]
     blocks, start = [], 0
     for x in leaves:
         part = columns[start : start + x.size]
@@ -291,7 +291,7 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
     """One block y.shape + x.shape per input leaf, from batched reverse sweeps over the elements of y."""
     dtype = y.dtype if y.dtype.kind in "fc" else float
     if root is None:
-        return [np.zeros(y.shape + x.shape, dtype) for x in leaves]
+        return [compact(np.zeros(y.shape + x.shape, dtype)) for x in leaves]
 
     def pull(y_bars: list) -> list:
         bars = sweep([(root, y_bars[0])])
