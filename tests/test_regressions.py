@@ -80,3 +80,17 @@ def test_keyword_that_a_function_behind_a_ufunc_lacks_is_named(call):
 def test_jacobian_and_hessian_of_a_number_are_numbers(f, mode):
     assert type(dd.jacobian(f, mode=mode)(2.0)) is np.float64
     assert type(dd.hessian(f, mode=mode)(2.0)) is np.float64
+
+
+# -------------------------------------------------- linear algebra
+@by_mode
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_third_derivative_of_the_determinant_at_equal_singular_values(size, mode):
+    m = np.random.default_rng(0).normal(size=(size, size))
+
+    def f(t):
+        return np.linalg.det(np.eye(size) + t * m)
+
+    third = dd.grad(dd.grad(dd.grad(f, mode=mode), mode=mode), mode=mode)(0.0)
+    minors = np.poly(m)  # det(x - m), so that the coefficient of t**3 in f is minus that of x**(size - 3)
+    np.testing.assert_allclose(third, -6 * minors[3] if size > 2 else 0, rtol=1e-12, atol=1e-14)

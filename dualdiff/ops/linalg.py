@@ -11,9 +11,11 @@ import math
 import numpy as np
 
 from dualdiff.avals import Aval
+from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import reals
 from dualdiff.ops.contraction import adjoint, aligned, conjugated
+from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.linalg_spectral import SlogdetResult, hermitian, singular_value, triangle, well_conditioned
 from dualdiff.ops.structural import as_array
 
@@ -112,18 +114,25 @@ def orientation(u, vh):
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
 
 
-def _cofactors(a):
-    """By the inverse where it is well conditioned, else by singular values, which is exact for any rank."""
+def regular_inverse(a):
+    """The inverse if it keeps most of its digits, by the condition number in the 1-norm; else None."""
     with np.errstate(all="ignore"):
         try:
             y = np.linalg.inv(a)
-            condition = np.abs(a).sum(-2).max(-1, initial=0) * np.abs(y).sum(-2).max(-1, initial=0)
-            if np.all(condition * np.sqrt(np.finfo(a.dtype).eps) < 1e-3):
-                return np.linalg.det(a)[..., None, None] * y.mT
         except np.linalg.LinAlgError:
-            pass
-    u, s, vh = np.linalg.svd(a)
-    return orientation(u, vh) * ((conjugated(u) * products_without(s, 1)[..., None, :]) @ conjugated(vh))
+            return None
+        condition = np.abs(a).sum(-2).max(-1, initial=0) * np.abs(y).sum(-2).max(-1, initial=0)
+        return y if np.all(condition * np.sqrt(np.finfo(a.dtype).eps) < 1e-3) else None
+
+
+def _cofactors(a):
+    """By the inverse where it is well conditioned, else by singular values, which is exact for any rank."""
+    inverse = regular_inverse(a)
+    with np.errstate(all="ignore"):
+        if inverse is not None:
+            return np.linalg.det(a)[..., None, None] * inverse.mT
+        u, s, vh = np.linalg.svd(a)
+        return orientation(u, vh) * ((conjugated(u) * products_without(s, 1)[..., None, :]) @ conjugated(vh))
 
 
 @op
@@ -133,8 +142,9 @@ class cofactors:
     adj(diag(s)) holds the products of all values but one. Its differential along E = U^H dA V holds those of
     all but two: P_ij = prod of s_k for k not i, j; on the diagonal sum_j P_ij E_jj, beside it -P_ij E_ij.
 
-    The differential is exact for any rank, so the second derivative of det is. The third differentiates the
-    decomposition: right for regular matrices and real ones of rank n - 1, nan for others.
+    The differential is exact for any rank, so the second derivative of det is. The third and later ones take
+    dC = sum(C dA) G - G dA^T C with G = A^-T where A is well conditioned, equal singular values or not. Else,
+    and under vmap, they differentiate the decomposition, which gives nan where singular values are equal.
 
     Cost        one decomposition; n^3 numbers for the differential
     """
@@ -146,6 +156,11 @@ class cofactors:
         return Aval(a.shape, a.dtype)
 
     def differential(c, a, da):
+        values = stop_gradient(a)
+        higher = values is not a and not isinstance(values, Tracer) and a.shape[-1] > 1  # of 1 number: 0
+        if higher and regular_inverse(values) is not None:
+            g = gradient_of_log(a)
+            return np.sum(c * da, axis=(-2, -1))[..., None, None] * g - g @ da.mT @ c
         u, s, vh = singular_value(a, full=False, least=False)
         v = adjoint(vh)
         e = adjoint(u) @ da @ v
