@@ -94,3 +94,13 @@ def test_third_derivative_of_the_determinant_at_equal_singular_values(size, mode
     third = dd.grad(dd.grad(dd.grad(f, mode=mode), mode=mode), mode=mode)(0.0)
     minors = np.poly(m)  # det(x - m), so that the coefficient of t**3 in f is minus that of x**(size - 3)
     np.testing.assert_allclose(third, -6 * minors[3] if size > 2 else 0, rtol=1e-12, atol=1e-14)
+
+
+# -------------------------------------------------- dtypes
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.complex64])
+@pytest.mark.parametrize("f", [np.vander, lambda x: np.geomspace(x, 2 * x, 4)], ids=["vander", "geomspace"])
+def test_creation_function_gives_numpys_dtype(f, dtype):
+    x = np.array([1.5, 2.0], dtype)
+    y, y_dot = dd.jvp(f, (x,), (x,))
+    assert y.dtype == y_dot.dtype == f(x).dtype
+    np.testing.assert_allclose(y, f(x), rtol=1e-14)

@@ -143,7 +143,7 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 @numpy_function(np.geomspace)
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """Numbers evenly spaced on a log scale, from the end points: start (stop / start)**(k / intervals)."""
-    start, stop = ends(start, stop)
+    start, stop = ends(start, stop, np.float64(0))[:2]  # NumPy computes this in double precision at least
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     # A complex ratio is taken by its principal logarithm, so the numbers run along a logarithmic spiral.
@@ -163,6 +163,7 @@ def vander(x, N=None, increasing=False):
     x = asarray(x)
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
+    x = astype(x, np.promote_types(x.dtype, int))  # as in NumPy, where float32 becomes float64
     count = x.size if N is None else operator.index(N)
     if count < 0:
         raise ValueError("negative dimensions are not allowed")
