@@ -2,12 +2,18 @@
 
 from benchmarks.harness import Case
 from benchmarks.workloads import (
+    branches,
     chain,
     elementwise,
+    gaussian_process,
+    gmm,
+    growth,
     import_time,
     jacobian,
     logistic,
+    lstm,
     mlp,
+    rnn,
     rosenbrock,
     scalar_chain,
     tape_memory,
@@ -16,7 +22,8 @@ from benchmarks.workloads import (
 WORKLOADS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        chain, scalar_chain, elementwise, mlp, jacobian, logistic, rosenbrock, import_time, tape_memory,
+        chain, scalar_chain, elementwise, mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
+        rosenbrock, growth, import_time, tape_memory,
     )
 }  # fmt: skip
 
