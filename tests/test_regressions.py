@@ -96,6 +96,41 @@ def test_third_derivative_of_the_determinant_at_equal_singular_values(size, mode
     np.testing.assert_allclose(third, -6 * minors[3] if size > 2 else 0, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 3)])
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.linalg.cholesky,
+        np.linalg.eigh,
+        np.linalg.eigvalsh,
+        lambda a: np.linalg.svd(a, hermitian=True),
+        lambda a: np.linalg.pinv(a, hermitian=True),
+    ],
+    ids=["cholesky", "eigh", "eigvalsh", "svd", "pinv"],
+)
+def test_function_of_a_hermitian_matrix_refuses_other_shapes(f, shape):
+    with pytest.raises(np.linalg.LinAlgError):
+        dd.jvp(f, (np.ones(shape),), (np.ones(shape),))
+
+
+@by_mode
+def test_gradient_of_the_determinant_of_nan_is_nan(mode):
+    a = np.stack([np.eye(2), np.full((2, 2), np.nan), np.array([[1.0, 2.0], [2.0, 4.0]])])
+    with np.errstate(all="ignore"):
+        g = dd.vmap(dd.grad(np.linalg.det, mode=mode))(a)
+    np.testing.assert_allclose(g[[0, 2]], [np.eye(2), [[4, -2], [-2, 1]]], atol=1e-14)
+    assert np.isnan(g[1]).all()
+
+
+def test_multi_dot_of_two_arrays_is_dot():
+    a, b = np.arange(8.0).reshape(2, 2, 2), np.arange(12.0).reshape(3, 2, 2)
+    y, y_dot = dd.jvp(lambda a: np.linalg.multi_dot([a, b]), (a,), (a,))
+    np.testing.assert_array_equal(y, np.dot(a, b))
+    np.testing.assert_array_equal(y_dot, np.dot(a, b))
+    with pytest.raises(np.linalg.LinAlgError):
+        dd.jvp(lambda a: np.linalg.multi_dot([a, a, a]), (a,), (a,))
+
+
 # -------------------------------------------------- dtypes
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.complex64])
 @pytest.mark.parametrize("f", [np.vander, lambda x: np.geomspace(x, 2 * x, 4)], ids=["vander", "geomspace"])

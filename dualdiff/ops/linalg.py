@@ -131,8 +131,10 @@ def _cofactors(a):
     with np.errstate(all="ignore"):
         if inverse is not None:
             return np.linalg.det(a)[..., None, None] * inverse.mT
-        u, s, vh = np.linalg.svd(a)
-        return orientation(u, vh) * ((conjugated(u) * products_without(s, 1)[..., None, :]) @ conjugated(vh))
+        finite = np.isfinite(a).all((-2, -1), keepdims=True)
+        u, s, vh = np.linalg.svd(np.where(finite, a, 1).astype(a.dtype))  # which raises for nan and inf
+        y = (conjugated(u) * products_without(s, 1)[..., None, :]) @ conjugated(vh)
+        return np.where(finite, orientation(u, vh) * y, np.nan).astype(a.dtype)
 
 
 @op

@@ -14,6 +14,7 @@ from dualdiff.declare import numpy_function, op
 from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.linalg import inv, pinv, solve
 from dualdiff.ops.linalg_spectral import svdvals, well_conditioned
+from dualdiff.ops.products import dot
 from dualdiff.ops.structural import as_array, permute, reshape_to
 
 
@@ -42,6 +43,13 @@ def multi_dot(arrays, *, out=None):
     arrays = [as_array(x) for x in arrays]
     if len(arrays) < 2:
         raise ValueError("Expecting at least two arrays.")
+    if len(arrays) == 2:
+        return dot(*arrays)
+    inner = arrays[1:-1] + [x for x in (arrays[0], arrays[-1]) if x.ndim != 1]
+    if any(x.ndim != 2 for x in inner):
+        raise np.linalg.LinAlgError(
+            "multi_dot of three or more arrays needs matrices, and vectors at the ends"
+        )
     first, last = arrays[0].ndim == 1, arrays[-1].ndim == 1
     arrays[0] = arrays[0][None, :] if first else arrays[0]
     arrays[-1] = arrays[-1][:, None] if last else arrays[-1]

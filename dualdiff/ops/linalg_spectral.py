@@ -35,6 +35,8 @@ def triangle(a, uplo: str):
     """
     if uplo.upper() not in ("L", "U"):
         raise ValueError("UPLO argument must be 'L' or 'U'")
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:  # else the mirror image would broadcast against a
+        raise np.linalg.LinAlgError(f"the last two axes must be those of a square matrix; shape {a.shape}")
     x = stop_gradient(a)
     mine = np.tril(x, -1) if uplo.upper() == "L" else np.triu(x, 1)
     other = np.triu(x, 1) if uplo.upper() == "L" else np.tril(x, -1)
@@ -210,6 +212,8 @@ def turned_bar(u, u1, u_bar, gu, s):
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """Singular values in descending order, and vectors unless compute_uv is False."""
     a = as_array(a)
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"svd needs an array of at least two axes, not shape {a.shape}")
     if hermitian:
         u, s, vh = svd_by_eigh(a)
     else:
