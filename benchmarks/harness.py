@@ -25,6 +25,7 @@ class Case:
 
     count    the measurement is divided by it, to give a number per op
     targets  candidate -> the ratio dualdiff / candidate that is accepted at most
+    apart    candidates that compute something else, which the derivative's time is held against
     measured whether a candidate returns its own measurement; otherwise calls of it are timed
     """
 
@@ -33,6 +34,7 @@ class Case:
     unit: str = "us"
     count: int = 1
     targets: dict[str, float] = field(default_factory=dict)
+    apart: tuple[str, ...] = (FUNCTION,)
     measured: bool = False
     candidates: dict[str, Callable[[], Callable]] = field(default_factory=dict)
 
@@ -94,7 +96,7 @@ def prepared(case: Case, labels: Iterable[str]) -> tuple[dict[str, Callable], di
         except Exception as error:  # a peer or an op that is not there must not end the whole run
             row.note = f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0][:80]}"
             continue
-        if reference is not None and label != FUNCTION:
+        if reference is not None and label not in case.apart:
             wrong = disagreement(result, reference)
             if not wrong < TOLERANCE:
                 row.note = f"wrong: differs from the reference by {wrong:.1e}"

@@ -1,4 +1,4 @@
-"""A loop and a branch that the values steer, as in lessons of PyTorch: every call takes the path of its input."""
+"""A loop and a branch that the values steer, as in lessons of PyTorch: each input takes its own path."""
 
 import numpy as np
 

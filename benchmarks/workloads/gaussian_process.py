@@ -1,4 +1,4 @@
-"""The marginal likelihood of a Gaussian process on 300 points: a Cholesky factor, a solve, three parameters."""
+"""Marginal likelihood of a Gaussian process on 300 points: a Cholesky factor, a solve, three parameters."""
 
 import numpy as np
 

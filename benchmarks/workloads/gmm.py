@@ -1,8 +1,9 @@
 """The log posterior of a Gaussian mixture: few ops on large arrays, batched products, a logsumexp.
 
-The model is ADBench's (Srajer, Kukelova and Fitzgibbon 2018, A benchmark of selected algorithmic differentiation
-tools on some problems in computer vision and machine learning): the inverse covariance of component k is Q'Q with
-Q lower triangular, `icf` holds the logarithms of its diagonal and then its other entries column by column.
+The model is ADBench's (Srajer, Kukelova and Fitzgibbon 2018, A benchmark of selected algorithmic
+differentiation tools on some problems in computer vision and machine learning): the inverse covariance of a
+component is Q'Q with Q lower triangular; its row of `icf` holds the logarithms of Q's diagonal, then the
+entries below it, column by column.
 """
 
 import math
@@ -14,7 +15,7 @@ from benchmarks.harness import Case
 
 
 def placement(d):
-    """Takes the entries below the diagonal to the transposed triangle: no library writes into arrays alike."""
+    """Carries the entries below the diagonal into the flat Q' by a product, which all libraries share."""
     places = [row + column * d for column in range(d) for row in range(column + 1, d)]
     return np.eye(d * d)[places]
 

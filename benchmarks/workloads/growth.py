@@ -1,7 +1,7 @@
 """Time and memory against size: one chain of 10 elementwise ops, from 10 numbers to a million, in both modes.
 
-Small arrays show the overhead per op, large ones the work per number; between them the ratio to the function must
-fall, never rise, and the bytes per number must not depend on the size. Other workloads have the peers.
+Small arrays show the overhead per op, large ones the work and the memory per number, which should be those
+of the derivative by hand. The peers are in the other workloads.
 """
 
 import tracemalloc

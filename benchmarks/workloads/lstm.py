@@ -1,7 +1,8 @@
 """An LSTM with diagonal weights, 2 layers, 100 steps of 14 bits: many ops on very short arrays.
 
-The model is ADBench's (Srajer, Kukelova and Fitzgibbon 2018, A benchmark of selected algorithmic differentiation
-tools on some problems in computer vision and machine learning), with its 2 + within the logarithm.
+The model is ADBench's (Srajer, Kukelova and Fitzgibbon 2018, A benchmark of selected algorithmic
+differentiation tools on some problems in computer vision and machine learning), with its 2 + within the
+logarithm.
 """
 
 import itertools

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.candidates import add_libraries
-from benchmarks.harness import Case
+from benchmarks.candidates import Dualdiff, add_libraries
+from benchmarks.harness import FUNCTION, Case
 
 
 def f(np, x):
@@ -38,8 +38,10 @@ def cases(tiny=False):
     add_libraries(case, "gradient", f, x)
     yield case
 
-    case = Case("rosenbrock-hvp", f"Rosenbrock n = {n}, Hessian times a vector")
+    case = Case("rosenbrock-hvp", f"Rosenbrock n = {n}, Hessian times a vector", targets={"gradient": 2.2})
+    case.apart = FUNCTION, "gradient"  # dualdiff's own
     case.add("function", lambda: lambda: f(np, x))
     case.add("by hand", lambda: lambda: hvp_by_hand(x, v))
+    case.add("gradient", lambda: Dualdiff().gradient(f, x))
     add_libraries(case, "hvp", f, x, v)
     yield case
