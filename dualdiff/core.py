@@ -25,11 +25,12 @@ class Level:
     escaped tensor without testing for it.
     """
 
-    __slots__ = ("number", "closed", "tick", "transform", "function", "code")
+    __slots__ = ("number", "closed", "tick", "transform", "function", "code", "guarded")
 
     def __init__(self, transform: str, f: Callable | None = None):
         self.number: float = new_level()
         self.closed = False
+        self.guarded: list | None = None  # arrays that must not be written (modes/guard.py); None: no guard
         self.tick = itertools.count(0, -1).__next__
         self.transform = transform
         self.function = getattr(f, "__name__", type(f).__name__)

@@ -142,7 +142,7 @@ PUSH: dict[str, Callable] = {
 # errstate, which costs as much as an op.
 def entry(op: Op, f: Callable) -> Callable:
     if op.kind == "constant":
-        return constant_unary(op, f) if op.arity == 1 else constant_binary(op, f)
+        return constant_unary(f) if op.arity == 1 else constant_binary(DualTensor, op, f)
     return unary(op, f) if op.arity == 1 else binary(op, f)
 
 
@@ -235,7 +235,7 @@ def binary(op: Op, f: Callable) -> Callable:
     return call
 
 
-def constant_unary(op: Op, f: Callable) -> Callable:
+def constant_unary(f: Callable) -> Callable:
     def call(x):
         if x.level.closed:
             x.level.escaped()
@@ -244,9 +244,9 @@ def constant_unary(op: Op, f: Callable) -> Callable:
     return call
 
 
-def constant_binary(op: Op, f: Callable) -> Callable:
+def constant_binary(cls: type, op: Op, f: Callable) -> Callable:
     def call(x, y):
-        if type(x) is DualTensor and type(y) in PLAIN:
+        if type(x) is cls and type(y) in PLAIN:
             if x.level.closed:
                 x.level.escaped()
             return f(x.primal, y)

@@ -14,7 +14,8 @@ import numpy as np
 from dualdiff.avals import Aval, aval_of
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.errors import NoDerivative
-from dualdiff.modes.forward import PUSH, constant_unary, push_elementwise
+from dualdiff.modes.forward import PUSH, constant_binary, constant_unary, push_elementwise
+from dualdiff.modes.guard import kept
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
@@ -69,11 +70,14 @@ class TapeTensor(Tensor):
         rule, keep = recorder
         parents = tuple(made_by)
         if op.multiple:
+            xs = [x if i in active else kept(level, x) for i, x in enumerate(xs)]
             node = (level.tick(), None, None, rule, parents, y, tuple(xs), params)
             return tuple(_output(level, node, k, part) for k, part in enumerate(y))
         if numeric(op, y).dtype.kind not in "fc":
             return y
         kept_y, kept_xs = keep(y, xs)
+        if len(active) < len(xs):
+            kept_xs = tuple([x if i in active else kept(level, x) for i, x in enumerate(kept_xs)])
         node = (level.tick(), y.shape, y.dtype, rule, parents, kept_y, kept_xs, params)
         return TapeTensor(level, y, node)
 
@@ -244,7 +248,7 @@ def _keep_shapes(op: Op) -> Callable:
 # are the output and the two inputs, without the tuple and dict of the general form.
 def entry(op: Op, f: Callable) -> Callable:
     if op.kind == "constant":
-        return constant_unary(op, f) if op.arity == 1 else constant_binary(op, f)
+        return constant_unary(f) if op.arity == 1 else constant_binary(TapeTensor, op, f)
     if op.kind == "multilinear":
         return product(op, f)
     return unary(op, f) if op.arity == 1 else binary(op, f)
@@ -280,6 +284,7 @@ def unary(op: Op, f: Callable) -> Callable:
 def binary(op: Op, f: Callable) -> Callable:
     both, left, right = (binary_rule(op, active) for active in ((0, 1), (0,), (1,)))
     lifts = op.name in LIFTS
+    left_keeps, right_keeps = left is not None and left[4], right is not None and right[3]
 
     def call(x, y):
         if type(x) is TapeTensor:
@@ -288,14 +293,18 @@ def binary(op: Op, f: Callable) -> Callable:
                 prepared, parents, x, y = both, (x.node, y.node), x.primal, y.primal
             elif type(y) in PLAIN:
                 prepared, parents, x = left, (x.node,), x.primal
-                if lifts and (type(y) is float or type(y) is int) and parents[0][2] is FLOAT64:
+                if type(y) is np.ndarray:
+                    y = kept(level, y) if left_keeps else y
+                elif lifts and (type(y) is float or type(y) is int) and parents[0][2] is FLOAT64:
                     y = np.array(y, FLOAT64) if type(x) is np.ndarray else y
             else:
                 return bind(op, (x, y), {})
         elif type(y) is TapeTensor and type(x) in PLAIN:
             level = y.level
             prepared, parents, y = right, (y.node,), y.primal
-            if lifts and (type(x) is float or type(x) is int) and parents[0][2] is FLOAT64:
+            if type(x) is np.ndarray:
+                x = kept(level, x) if right_keeps else x
+            elif lifts and (type(x) is float or type(x) is int) and parents[0][2] is FLOAT64:
                 x = np.array(x, FLOAT64) if type(y) is np.ndarray else x
         else:
             return bind(op, (x, y), {})
@@ -324,12 +333,14 @@ def product(op: Op, f: Callable) -> Callable:
                 rule, parents, xs = both, (x.node, y.node), (x.primal, y.primal)
                 z = f(*xs)
             elif type(y) in PLAIN:
+                y = kept(level, y)
                 z = f(x.primal, y)
                 rule, parents, xs = left, (x.node,), (Aval(x.node[1], x.node[2]), y)
             else:
                 return bind(op, (x, y), {})
         elif type(y) is TapeTensor and type(x) in PLAIN:
             level = y.level
+            x = kept(level, x)
             z = f(x, y.primal)
             rule, parents, xs = right, (y.node,), (x, Aval(y.node[1], y.node[2]))
         else:
@@ -372,16 +383,6 @@ def pull_real(partials: list) -> Callable:
 def pull_any(partials: list) -> Callable:
     """conj(d_i) z_bar"""
     return lambda z_bar, z, x, y: tuple(scale(z_bar, d, z, x, y) for d in partials)
-
-
-def constant_binary(op: Op, f: Callable) -> Callable:
-    def call(x, y):
-        if type(x) is TapeTensor and type(y) in PLAIN:
-            x.level.tick()
-            return f(x.primal, y)
-        return bind(op, (x, y), {})
-
-    return call
 
 
 def _install(op: Op) -> None:

@@ -204,7 +204,12 @@ def compact(block: Any) -> Any:
 def fresh_values(ys: list, leaves: list | None = None) -> list:
     """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may
     be a residual of the pullback that goes out with it."""
-    return [y.copy() if type(y) is np.ndarray and shared(y, leaves) else y for y in ys]
+    fresh: list = []
+    for y in ys:
+        if type(y) is np.ndarray and (shared(y, leaves) or any(y is z for z in fresh)):
+            y = y.copy()
+        fresh.append(y)
+    return fresh
 
 
 def shared(y: np.ndarray, leaves: list | None) -> bool:

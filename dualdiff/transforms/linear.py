@@ -10,6 +10,7 @@ import numpy as np
 from dualdiff.avals import aval_of
 from dualdiff.core import Level
 from dualdiff.errors import StructureError
+from dualdiff.modes import guard
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
 from dualdiff.modes.tape import Tape, sweep
@@ -126,11 +127,16 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -
 def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, transform: str) -> tuple:
     """Run f on leaves of a tape: the ids of the leaves, value leaves and their nodes, tree, aux."""
     level = Level(transform, f)
+    level.guarded = []
     try:
-        inputs = [leaf(level, x) for x in leaves]
+        inputs = [leaf(level, guard.kept(level, x)) for x in leaves]
         y, aux = split_aux(f(*rebuild(trees, inputs)), has_aux, f)
         outputs, tree = output_leaves(y, f, transform)
+    except ValueError as error:
+        guard.explain(level, error)
+        raise
     finally:
+        guard.release(level)
         level.close()
     ys, roots = [], []
     for y in outputs:
@@ -138,7 +144,7 @@ def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, tra
         ys.append(y.primal if mine else y)
         roots.append(y.node if mine else None)
     if has_aux:
-        aux = map_tree(lambda x: x.primal if own(x, TapeTensor, level) else x, aux)
+        aux = map_tree(lambda x: fresh_values([x.primal])[0] if own(x, TapeTensor, level) else x, aux)
     return [x.node[0] for x in inputs], ys, roots, tree, aux
 
 
@@ -319,9 +325,19 @@ def ravelled(parts: list, like: list) -> np.ndarray:
 def stop_gradient(x: Any) -> Any:
     """x, treated as a constant by every mode and level; containers keep their structure.
 
-    Outside vmap the result is a plain array, which can be converted, printed and branched on.
+    Outside vmap the result is a plain array, which can be converted, printed and branched on. It is
+    read-only: it may be what a tape keeps.
     """
-    return map_tree(stop_gradient_op, x)
+    return map_tree(read_only, x)
+
+
+def read_only(x: Any) -> Any:
+    """The value of x without its derivative; the array under a tensor is shown, not handed out."""
+    y = stop_gradient_op(x)
+    if type(y) is np.ndarray and y is not x:
+        y = y.view()
+        y.flags.writeable = False
+    return y
 
 
 __all__ = ["jvp", "vjp", "linearize", "stop_gradient", "LinearMap"]
