@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import dualdiff as dd
-from benchmarks.harness import Case
+from benchmarks.harness import Case, LeftOut
 from dualdiff.tree import flatten, map_tree, unflatten
 
 
@@ -257,15 +257,32 @@ PEERS: dict[str, Callable[[], Any]] = {
 }
 
 
-def add_libraries(case: Case, derivative: str, f: Callable, *args: Any, modes: tuple[str, ...] = ()) -> None:
-    """Enter dualdiff (auto and the modes named) and every peer that can compute this derivative of f."""
+def add_libraries(
+    case: Case,
+    derivative: str,
+    f: Callable,
+    *args: Any,
+    modes: tuple[str, ...] = (),
+    without: dict[str, str] | None = None,
+) -> None:
+    """Enter dualdiff (auto and the modes named) and every peer that can compute this derivative of f.
+
+    `without` has the peers that could but are not measured here, each with the reason for the report.
+    """
+    reasons = without or {}
 
     def preparing(library: Callable) -> Callable:
         return lambda: getattr(library(), derivative)(f, *args)
+
+    def leaving_out(reason: str) -> Callable:
+        def prepare():
+            raise LeftOut(reason)
+
+        return prepare
 
     case.add("dualdiff", preparing(Dualdiff))
     for mode in modes:
         case.add(f"dualdiff {mode}", preparing(lambda mode=mode: Dualdiff(mode)))
     for label, library in PEERS.items():
         if hasattr(library, derivative):
-            case.add(label, preparing(library))
+            case.add(label, leaving_out(reasons[label]) if label in reasons else preparing(library))

@@ -19,6 +19,10 @@ TOLERANCE = 1e-8  # on |x - y| / max(1, |x| + |y|), as ADBench accepts results
 SUBJECT, FUNCTION, BY_HAND = "dualdiff", "function", "by hand"
 
 
+class LeftOut(Exception):
+    """Raised by what prepares a candidate, with the reason why it is not measured."""
+
+
 @dataclass
 class Case:
     """One thing to do and the candidates that do it.
@@ -90,7 +94,7 @@ def prepared(case: Case, labels: Iterable[str]) -> tuple[dict[str, Callable], di
             start = time.perf_counter()
             result = run()
             row.first = time.perf_counter() - start
-        except ImportError as error:
+        except (ImportError, LeftOut) as error:
             row.note = f"left out: {error}"
             continue
         except Exception as error:  # a peer or an op that is not there must not end the whole run

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.candidates import PEERS, Dualdiff
-from benchmarks.harness import BY_HAND, SUBJECT, TOLERANCE, Case, Row, disagreement, measure
+from benchmarks.harness import BY_HAND, SUBJECT, TOLERANCE, Case, LeftOut, Row, disagreement, measure
 from benchmarks.workloads import WORKLOADS, chosen, gmm
 
 CASES = {case.name: case for module in WORKLOADS.values() for case in module.cases(tiny=True)}
@@ -106,6 +106,13 @@ def test_a_missing_peer_is_left_out_and_said():
     rows = measure(case, rounds=2, least=1e-9)
     assert rows[-1].median is None
     assert "peer left out: No module named 'peer' (doubling)" in report.text([(case, rows)])
+
+
+def test_a_candidate_left_out_says_why():
+    def prepare():
+        raise LeftOut("it takes an hour")
+
+    assert rows_of(doubling(peer=prepare))["peer"].note == "left out: it takes an hour"
 
 
 def test_a_failing_candidate_does_not_end_the_run():
