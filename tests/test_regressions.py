@@ -122,6 +122,23 @@ def test_gradient_of_the_determinant_of_nan_is_nan(mode):
     assert np.isnan(g[1]).all()
 
 
+@by_mode
+@pytest.mark.parametrize("garbage", [1.0, 1e20, np.inf, np.nan])
+@pytest.mark.parametrize("uplo", ["L", "U"])
+def test_functions_of_a_hermitian_matrix_read_one_triangle(uplo, garbage, mode):
+    s = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]])
+    a = np.where(np.tri(3) if uplo == "L" else np.tri(3).T, s, garbage)
+    for f in (
+        lambda a: np.linalg.cholesky(a, upper=uplo == "U"),
+        lambda a: np.linalg.eigvalsh(a, uplo),
+        lambda a: np.linalg.eigh(a, uplo)[0],
+    ):
+        y, j = dd.value_and_jacobian(f, mode=mode)(a)
+        np.testing.assert_allclose(y, f(a), rtol=1e-13)
+        if np.isfinite(garbage):
+            np.testing.assert_allclose(j, dd.jacobian(f, mode=mode)(s), rtol=1e-13)
+
+
 def test_multi_dot_of_two_arrays_is_dot():
     a, b = np.arange(8.0).reshape(2, 2, 2), np.arange(12.0).reshape(3, 2, 2)
     y, y_dot = dd.jvp(lambda a: np.linalg.multi_dot([a, b]), (a,), (a,))
@@ -139,3 +156,25 @@ def test_creation_function_gives_numpys_dtype(f, dtype):
     y, y_dot = dd.jvp(f, (x,), (x,))
     assert y.dtype == y_dot.dtype == f(x).dtype
     np.testing.assert_allclose(y, f(x), rtol=1e-14)
+
+
+# -------------------------------------------------- batches
+@pytest.mark.parametrize(
+    "f",
+    [np.linalg.inv, np.linalg.qr, np.linalg.pinv, np.linalg.det, np.linalg.svd, lambda x: np.matvec(x, x)],
+    ids=["inv", "qr", "pinv", "det", "svd", "matvec"],
+)
+def test_batch_axis_is_no_axis_of_a_matrix(f):
+    with pytest.raises(ValueError, match=r"axes|two-dimensional"):
+        dd.vmap(f)(np.eye(3))
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3, 1)), ((3, 1), (3,)), ((3,), (3,))])
+def test_batch_axis_is_no_axis_of_a_product(shapes):
+    with pytest.raises(ValueError, match="no axes"):
+        dd.vmap(np.matmul)(*map(np.ones, shapes))
+
+
+def test_where_with_one_branch_is_refused():
+    with pytest.raises(ValueError, match="either both or neither"):
+        dd.jvp(lambda x: np.where(x > 0, x), (X,), (X,))

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dualdiff.core import Level, Op, bind, on_register
-from dualdiff.errors import ControlFlowError, ConversionError
+from dualdiff.errors import ControlFlowError, ConversionError, ShapeError
 from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 
 
@@ -69,6 +69,8 @@ class BatchTensor(Tensor):
         if op.batch is not None:
             y = op.batch(level.size, mapped, values, params)
         elif op.core is not None:
+            if op.core:
+                check_core(op, mapped, values)
             y = op(*align(op.core, mapped, values), **params)
         elif op.shifts is not None and len(values) == 1:
             y = op(values[0], **shifted(op, params))
@@ -87,6 +89,17 @@ class BatchLevel(Level):
     def __init__(self, transform: str, f: Callable | None, size: int):
         super().__init__(transform, f)
         self.size = size
+
+
+def check_core(op: Op, mapped: list[bool], values: list) -> None:
+    """Refuse examples with too few axes: the batch axis would pass for one of theirs."""
+    for x, m in zip(values, mapped, strict=True):
+        if np.ndim(x) - m < op.core:
+            raise ShapeError(
+                f"{op.name} acts on the last {op.core} axes; under vmap it was given examples of shape "
+                f"{np.shape(x)[m:]}.",
+                "Each example needs the axes that the function needs without vmap.",
+            )
 
 
 def align(core: int, mapped: list[bool], values: list) -> list:

@@ -118,6 +118,8 @@ class matrix_product:
 
     def batch(size, mapped, values, params):
         a, b = map(as_array, values)
+        if a.ndim == mapped[0] or b.ndim == mapped[1]:
+            raise ValueError("matmul: an operand has no axes; multiply by a scalar with *")
         if not mapped[1]:
             return left_batched(a, b)
         if not mapped[0]:

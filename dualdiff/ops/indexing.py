@@ -291,6 +291,8 @@ def where(condition, x=None, y=None, /):
     """NumPy's where; with the condition alone, the indices of its true elements."""
     if x is None and y is None:
         return nonzero(condition)
+    if x is None or y is None:
+        raise ValueError("either both or neither of x and y should be given")
     condition = stop_gradient(as_array(condition))
     if condition.dtype.kind != "b":
         condition = condition != 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dualdiff.avals import Aval
+from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import nonzero, reals
 from dualdiff.errors import NoDerivative
@@ -28,19 +29,22 @@ def hermitian(a):
 
 
 def triangle(a, uplo: str):
-    """The matrix that NumPy reads from one triangle of a.
+    """The matrix that NumPy reads from one triangle of a, whatever stands in the other.
 
-    What is added mirrors the triangle, and is 0 if a is Hermitian. It is a constant: by convention the
-    derivative is stated for the Hermitian matrix that the triangle stands for, so it is symmetric.
+    By convention the derivative is stated for the Hermitian matrix that the triangle stands for, so it is
+    symmetric: the values are those of the mirrored triangle, and both triangles of a move them.
     """
     if uplo.upper() not in ("L", "U"):
         raise ValueError("UPLO argument must be 'L' or 'U'")
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:  # else the mirror image would broadcast against a
         raise np.linalg.LinAlgError(f"the last two axes must be those of a square matrix; shape {a.shape}")
     x = stop_gradient(a)
-    mine = np.tril(x, -1) if uplo.upper() == "L" else np.triu(x, 1)
-    other = np.triu(x, 1) if uplo.upper() == "L" else np.tril(x, -1)
-    return a + (adjoint(mine) - other)
+    mine, beside = (np.tril(x), np.tril(x, -1)) if uplo.upper() == "L" else (np.triu(x), np.triu(x, 1))
+    with np.errstate(invalid="ignore"):
+        moved = a - x  # zeros with the derivative of a, but for nan and infinity
+    if isinstance(x, Tracer) or not np.isfinite(x).all():
+        moved = np.where(np.isfinite(x), moved, 0)
+    return mine + adjoint(beside) + moved
 
 
 @op

@@ -147,6 +147,8 @@ def matvec(x1, x2, /, *, axes=None, axis=None):
     """Matrices times vectors, on the last axes."""
     refuse("np.matvec", axes=axes, axis=axis)
     x1, x2 = as_array(x1), as_array(x2)
+    if x1.ndim < 2:
+        raise ValueError(f"matvec needs matrices, with two axes or more, not shape {x1.shape}")
     return x1 @ x2 if x2.ndim == 1 else (x1 @ x2[..., None])[..., 0]
 
 
@@ -154,6 +156,8 @@ def vecmat(x1, x2, /, *, axes=None, axis=None):
     """Conjugated vectors times matrices, on the last axes."""
     refuse("np.vecmat", axes=axes, axis=axis)
     x1, x2 = conjugated(as_array(x1)), as_array(x2)
+    if x2.ndim < 2:
+        raise ValueError(f"vecmat needs matrices, with two axes or more, not shape {x2.shape}")
     return x1 @ x2 if x1.ndim == 1 else (x1[..., None, :] @ x2)[..., 0, :]
 
 
