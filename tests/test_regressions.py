@@ -161,11 +161,20 @@ def test_creation_function_gives_numpys_dtype(f, dtype):
 # -------------------------------------------------- batches
 @pytest.mark.parametrize(
     "f",
-    [np.linalg.inv, np.linalg.qr, np.linalg.pinv, np.linalg.det, np.linalg.svd, lambda x: np.matvec(x, x)],
-    ids=["inv", "qr", "pinv", "det", "svd", "matvec"],
+    [
+        np.linalg.inv,
+        np.linalg.qr,
+        np.linalg.pinv,
+        np.linalg.det,
+        np.linalg.svd,
+        lambda x: dd.numpy.matvec(x, x),
+        lambda x: dd.numpy.vecmat(x, x),
+        lambda x: np.linalg.solve(x[0], x),
+    ],
+    ids=["inv", "qr", "pinv", "det", "svd", "matvec", "vecmat", "solve"],
 )
 def test_batch_axis_is_no_axis_of_a_matrix(f):
-    with pytest.raises(ValueError, match=r"axes|two-dimensional"):
+    with pytest.raises(ValueError, match=r"axes|two-dimensional|matrices"):
         dd.vmap(f)(np.eye(3))
 
 
@@ -178,3 +187,23 @@ def test_batch_axis_is_no_axis_of_a_product(shapes):
 def test_where_with_one_branch_is_refused():
     with pytest.raises(ValueError, match="either both or neither"):
         dd.jvp(lambda x: np.where(x > 0, x), (X,), (X,))
+
+
+# -------------------------------------------------- shapes
+def test_vecdot_does_not_broadcast_along_its_axis():
+    with pytest.raises(ValueError, match="equal lengths"):
+        dd.jvp(lambda x: np.linalg.vecdot(x, np.ones(1)), (X,), (X,))
+
+
+@by_mode
+def test_piecewise_conditions_are_read_as_an_index(mode):
+    x, rows = np.arange(4.0).reshape(2, 2), [np.array([True, False]), np.array([False, True])]
+
+    def f(x):
+        return np.piecewise(x, rows, [np.square, np.exp])
+
+    y, j = dd.value_and_jacobian(f, mode=mode)(x)
+    np.testing.assert_array_equal(y, f(x))
+    np.testing.assert_allclose(np.einsum("ijij->ij", j), [[0, 2], np.exp([2, 3])])
+    with pytest.raises(IndexError):
+        dd.jvp(lambda x: np.piecewise(x, [[True, False, True]], [np.square]), (x,), (x,))

@@ -49,6 +49,8 @@ class solve_matrix:
 
     def batch(size, mapped, values, params):
         a, b = values
+        if np.ndim(a) - mapped[0] < 2:  # else the batch axis would pass for one of the matrix
+            raise np.linalg.LinAlgError(f"solve needs matrices, not examples of shape {a.shape[1:]}")
         if not mapped[0] and a.ndim == 2:  # one elimination for all right-hand sides
             columns = np.moveaxis(b, -2, 0)
             x = solve_matrix(a, columns.reshape(columns.shape[0], math.prod(columns.shape[1:])))

@@ -139,6 +139,8 @@ def vecdot(x1, x2, /, *, axis=-1, keepdims=False, axes=None):
     x1, x2 = as_array(x1), as_array(x2)
     if axis != -1:
         x1, x2 = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
+    if x1.shape[-1:] != x2.shape[-1:] or not x1.ndim:  # einsum would broadcast an axis of 1
+        raise ValueError(f"vecdot needs vectors of equal lengths; its shapes are {x1.shape} and {x2.shape}")
     y = einsum("...i,...i->...", conjugated(x1), x2)
     return expand_dims(y, axis) if keepdims else y
 
@@ -147,8 +149,10 @@ def matvec(x1, x2, /, *, axes=None, axis=None):
     """Matrices times vectors, on the last axes."""
     refuse("np.matvec", axes=axes, axis=axis)
     x1, x2 = as_array(x1), as_array(x2)
-    if x1.ndim < 2:
-        raise ValueError(f"matvec needs matrices, with two axes or more, not shape {x1.shape}")
+    if x1.ndim < 2 or not x2.ndim:
+        raise ValueError(
+            f"matvec needs axes of matrices and vectors; its shapes are {x1.shape} and {x2.shape}"
+        )
     return x1 @ x2 if x2.ndim == 1 else (x1 @ x2[..., None])[..., 0]
 
 
@@ -156,8 +160,10 @@ def vecmat(x1, x2, /, *, axes=None, axis=None):
     """Conjugated vectors times matrices, on the last axes."""
     refuse("np.vecmat", axes=axes, axis=axis)
     x1, x2 = conjugated(as_array(x1)), as_array(x2)
-    if x2.ndim < 2:
-        raise ValueError(f"vecmat needs matrices, with two axes or more, not shape {x2.shape}")
+    if x2.ndim < 2 or not x1.ndim:
+        raise ValueError(
+            f"vecmat needs axes of vectors and matrices; its shapes are {x1.shape} and {x2.shape}"
+        )
     return x1 @ x2 if x1.ndim == 1 else (x1[..., None, :] @ x2)[..., 0, :]
 
 

@@ -79,6 +79,13 @@ def select(condlist, choicelist, default=0):
     return y if y.dtype == dtype else astype(y, dtype)
 
 
+def over_leading_axes(chosen, shape: tuple[int, ...]):
+    """Booleans for the first axes of a shape, as an index reads them, for all of its axes."""
+    if chosen.shape != shape[: chosen.ndim]:
+        raise IndexError(f"a condition of shape {chosen.shape} does not match an array of shape {shape}")
+    return broadcast_to(chosen.reshape(chosen.shape + (1,) * (len(shape) - chosen.ndim)), shape)
+
+
 @numpy_function(np.piecewise)
 def piecewise(x, condlist, funclist, *args, **kw):
     """For each element, the function of the last condition that holds there, called with those elements only.
@@ -88,7 +95,7 @@ def piecewise(x, condlist, funclist, *args, **kw):
     x = as_array(x)
     alone = not isinstance(condlist, (list, tuple)) and np.ndim(condlist) == 0
     single = alone or (np.ndim(condlist[0]) == 0 and x.ndim != 0)
-    masks = [broadcast_to(mask(c), x.shape) for c in ([condlist] if single else condlist)]
+    masks = [over_leading_axes(mask(c), x.shape) for c in ([condlist] if single else condlist)]
     if len(funclist) == len(masks) + 1:
         masks.append(~np.logical_or.reduce(masks))
     if len(funclist) != len(masks):
