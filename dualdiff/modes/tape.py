@@ -8,6 +8,7 @@ asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
@@ -131,6 +132,8 @@ def sum_to_shape(x_bar: Any, shape: tuple[int, ...]) -> Any:
                 f"a rule returned a cotangent of shape {x_bar.shape} for an argument of shape {shape}.",
                 "A transpose or pullback returns the shape of its argument.",
             ) from None
+    if x_bar.size == math.prod(shape):  # every axis to be summed has length 1
+        return x_bar.reshape(shape)
     ones = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x_bar.shape[extra + i] != 1)
     axes = (*range(extra), *ones)
     return x_bar.sum(axis=axes).reshape(shape) if axes else np.broadcast_to(x_bar, shape)

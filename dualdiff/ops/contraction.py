@@ -90,6 +90,8 @@ def right_bar(y_bar, a, b):
     if b.ndim == 1:
         return (y_bar if y_bar.ndim == 1 else y_bar.reshape(-1)) @ tall(a)
     if b.ndim == 2:  # one product that also sums over the stack
+        if a.ndim == y_bar.ndim == 2 and a.shape[0] == 1:
+            return a.T * y_bar  # of a single row: NumPy does not hand this product to BLAS
         return tall(a).T @ tall(y_bar)
     return a.mT @ y_bar
 
