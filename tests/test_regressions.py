@@ -207,3 +207,29 @@ def test_piecewise_conditions_are_read_as_an_index(mode):
     np.testing.assert_allclose(np.einsum("ijij->ij", j), [[0, 2], np.exp([2, 3])])
     with pytest.raises(IndexError):
         dd.jvp(lambda x: np.piecewise(x, [[True, False, True]], [np.square]), (x,), (x,))
+
+
+# -------------------------------------------------- arrays that a tape keeps
+def test_two_views_of_one_array_are_constants_and_writable_again():
+    t, whole = np.ones(1000), np.arange(2000.0)
+    left, right = whole[:1000], whole[1000:]
+    np.testing.assert_array_equal(
+        dd.grad(lambda t: np.sum(t * left + t * right), mode="reverse")(t), left + right
+    )
+    assert whole.flags.writeable and left.flags.writeable and right.flags.writeable
+
+
+def test_view_kept_by_an_inner_tape_is_writable_after_the_outer_one():
+    t, whole = np.ones(1000), np.arange(2000.0)
+    left, right = whole[:1000], whole[1000:]
+
+    def f(t):
+        y = np.sum(t * left)
+        return y + np.sum(dd.grad(lambda s: np.sum(s * right), mode="reverse")(t) * t)
+
+    np.testing.assert_array_equal(dd.grad(f, mode="reverse")(t), left + right)
+    assert whole.flags.writeable and left.flags.writeable and right.flags.writeable
+    locked = whole[:]
+    locked.flags.writeable = False  # by its owner, and it stays so
+    dd.grad(lambda t: np.sum(t * locked[:1000]), mode="reverse")(t)
+    assert whole.flags.writeable and not locked.flags.writeable

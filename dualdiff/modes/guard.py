@@ -17,6 +17,9 @@ from dualdiff.errors import MutationError
 
 COPIED = 4096  # bytes up to which a copy costs less than an op
 
+# By id, the arrays that are read-only for a tape, each with the views that become writable only after it.
+_locked: dict[int, list[np.ndarray]] = {}
+
 
 def kept(level: Level, x: Any) -> Any:
     """x for the tape of `level`: a copy if it is a small array, else x, read-only while the level is open."""
@@ -29,15 +32,36 @@ def kept(level: Level, x: Any) -> Any:
         if owner.flags.writeable:
             owner.flags.writeable = False
             level.guarded.append(owner)
+            _locked[id(owner)] = []
         owner = owner.base
     return x
 
 
 def release(level: Level) -> None:
     """Make the arrays writable again, owners before their views."""
-    for x in reversed(level.guarded or ()):
-        x.flags.writeable = True
+    for x in sorted(level.guarded or (), key=depth):
+        unlock(x)
     level.guarded = None
+
+
+def depth(x: np.ndarray) -> int:
+    """How many arrays x is a view of, one through another."""
+    return 1 + depth(x.base) if type(x.base) is np.ndarray else 0
+
+
+def unlock(x: np.ndarray) -> None:
+    """Make x writable, and what waits for it; x itself waits if an outer level guards what it is a view of."""
+    waiting = _locked.pop(id(x), [])
+    try:
+        x.flags.writeable = True
+    except ValueError:
+        owner: Any = x.base
+        while type(owner) is np.ndarray and id(owner) not in _locked:
+            owner = owner.base
+        if type(owner) is np.ndarray:
+            _locked[id(owner)].append(x)
+    for view in waiting:
+        unlock(view)
 
 
 def explain(level: Level, error: ValueError) -> None:
