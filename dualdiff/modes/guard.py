@@ -50,7 +50,7 @@ def depth(x: np.ndarray) -> int:
 
 
 def unlock(x: np.ndarray) -> None:
-    """Make x writable, and what waits for it; x itself waits if an outer level guards what it is a view of."""
+    """Make x writable, and what waits for it; x waits while an outer level guards what it is a view of."""
     waiting = _locked.pop(id(x), [])
     try:
         x.flags.writeable = True
