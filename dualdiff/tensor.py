@@ -22,6 +22,7 @@ from dualdiff.ops import (
     differences,
     elementwise,
     extremes,
+    fft,
     indexing,
     joining,
     linalg_functions,
@@ -40,7 +41,9 @@ from dualdiff.ops import (
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
-_FUNCTIONS_ONLY = (creation, differences, joining, linalg_functions, linalg_norm, logsums, padding, questions)
+_FUNCTIONS_ONLY = (
+    creation, differences, fft, joining, linalg_functions, linalg_norm, logsums, padding, questions,
+)  # fmt: skip
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.
 PLAIN = frozenset(

@@ -42,9 +42,9 @@ def seen(run, f, x=X):
 # -------------------------------------------------- the namespace
 # Not handed to tensors by NumPy, because no argument of theirs is an array.
 NO_ARRAY_ARGUMENTS = {
-    "bartlett", "blackman", "broadcast_shapes", "diag_indices", "errstate", "fromfunction", "hamming",
-    "hanning", "indices", "isdtype", "isfortran", "isscalar", "issubdtype", "iterable", "kaiser",
-    "mask_indices", "promote_types", "tril_indices", "triu_indices",
+    "bartlett", "blackman", "broadcast_shapes", "diag_indices", "errstate", "fftfreq", "fromfunction",
+    "hamming", "hanning", "indices", "isdtype", "isfortran", "isscalar", "issubdtype", "iterable", "kaiser",
+    "mask_indices", "promote_types", "rfftfreq", "tril_indices", "triu_indices",
 }  # fmt: skip
 
 
@@ -65,7 +65,11 @@ def _in_registry(function):
         return False
 
 
-@pytest.mark.parametrize("ours, numpys", [(dnp, np), (dnp.linalg, np.linalg)], ids=["numpy", "numpy.linalg"])
+@pytest.mark.parametrize(
+    "ours, numpys",
+    [(dnp, np), (dnp.linalg, np.linalg), (dnp.fft, np.fft)],
+    ids=["numpy", "numpy.linalg", "numpy.fft"],
+)
 def test_namespace_has_every_covered_function(ours, numpys):
     missing = [
         name
@@ -79,7 +83,7 @@ def test_namespace_has_every_covered_function(ours, numpys):
 NEWER = {"cumulative_prod", "cumulative_sum", "matvec", "unstack", "vecmat"}
 
 
-@pytest.mark.parametrize("ours", [dnp, dnp.linalg], ids=["numpy", "numpy.linalg"])
+@pytest.mark.parametrize("ours", [dnp, dnp.linalg, dnp.fft], ids=["numpy", "numpy.linalg", "numpy.fft"])
 def test_namespace_has_nothing_that_is_not_covered(ours):
     answers = {id(f) for f in FUNCTIONS.values()}
     uncovered = [

@@ -64,7 +64,7 @@ from numpy import (  # questions and text
 )
 from numpy import lib
 
-from dualdiff.numpy import linalg
+from dualdiff.numpy import fft, linalg
 from dualdiff.ops.arrange import repeat, roll, tile
 from dualdiff.ops.creation import (
     array, asarray, asarray_chkfinite, ascontiguousarray, full, geomspace, linspace, logspace, require,
