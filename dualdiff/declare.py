@@ -22,6 +22,22 @@ from dualdiff.domains import Domain, reals
 from dualdiff.errors import DeclarationError, NoDerivative
 
 
+class over:
+    """The partial 1 / divisor(y, *xs).
+
+    A mode divides by it, so that no digit is lost where the divisor is of a narrower dtype than the result, or
+    a Python number beside extended precision.
+    """
+
+    __slots__ = ("divisor",)
+
+    def __init__(self, divisor: Callable):
+        self.divisor = divisor
+
+    def __call__(self, *values: Any) -> Any:
+        return np.divide(1.0, self.divisor(*values))
+
+
 def elementwise(
     evaluate: Callable,
     *partials: Any,
@@ -35,9 +51,9 @@ def elementwise(
     """Declare an elementwise op in one row: the function, then dy/dx_i for each argument.
 
     A partial is None (the derivative is structurally zero), a number, or a function of (y, *xs), the output
-    and the inputs. A parameter whose name starts with an underscore is not read, and what no partial reads is
-    not kept for the reverse sweep. For a function with real values of complex arguments the partial d is
-    the number with dy = Re(d dx).
+    and the inputs; over(f) is 1 / f. A parameter whose name starts with an underscore is not read, and what
+    no partial reads is not kept for the reverse sweep. For a function with real values of complex arguments
+    the partial d is the number with dy = Re(d dx).
 
     `on` says where the op is smooth (one domain, or one per argument), `complex` whether it accepts complex
     arguments, `kink` which derivative it takes where there is none.
@@ -110,6 +126,8 @@ def _claimed(name: str, frame: FrameType) -> str:
 
 
 def _reads(partial: Any) -> tuple[int, ...]:
+    if type(partial) is over:
+        return _reads(partial.divisor)
     if not callable(partial):
         return ()
     return tuple(i for i, name in enumerate(_positional(partial)) if not name.startswith("_"))
@@ -125,6 +143,8 @@ def _positional(f: Callable) -> tuple[str, ...]:
 
 def _name_partial(op: str, partial: Any, i: int, arity: int) -> Any:
     """Check one partial and give a lambda the name that a traceback should show, like `divide.d_1`."""
+    if type(partial) is over:
+        return over(_name_partial(op, partial.divisor, i, arity))
     if partial is None or isinstance(partial, numbers.Number):
         return partial
     if not callable(partial):

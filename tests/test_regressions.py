@@ -43,6 +43,28 @@ def test_float_power_takes_lists(mode):
     np.testing.assert_allclose(gradient(lambda x: np.float_power(x, [2, 3]), X, mode), [4, 27])
 
 
+@by_mode
+@pytest.mark.parametrize("number", [3, 0.3, 0.1, 3.0])
+@pytest.mark.parametrize("reflected", [False, True])
+@pytest.mark.parametrize("f", [np.divide, np.power, np.logaddexp, np.hypot, np.arctan2, np.fmod, np.maximum])
+def test_python_number_beside_extended_precision_loses_nothing(f, reflected, number, mode):
+    x = np.longdouble(2) / 7
+    g = f if not reflected else lambda x, y: f(y, x)
+    found = gradient(lambda x: g(x, number), x, mode)
+    expected = gradient(lambda x: g(x, np.longdouble(number)), x, mode)
+    assert abs(found - expected) <= 4 * np.finfo(np.longdouble).eps * abs(expected)
+
+
+@by_mode
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8])
+@pytest.mark.parametrize("f", [np.divide, np.power, np.logaddexp, np.hypot, np.arctan2, np.float_power])
+def test_constant_of_a_narrow_dtype_loses_nothing(f, dtype, mode):
+    c = np.array([3.1, -128.0]).astype(dtype)  # for int8 the least number there is
+    with np.errstate(all="ignore"):
+        found = gradient(lambda x: f(x, c), X, mode)
+        np.testing.assert_allclose(found, gradient(lambda x: f(x, c.astype(float)), X, mode), rtol=2e-15)
+
+
 # -------------------------------------------------- methods and keywords of ufuncs
 @by_mode
 @pytest.mark.parametrize("axis", [None, (0, 2), (2, 0), (), (1,)])

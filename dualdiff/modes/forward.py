@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import Level, Op, bind, on_register
+from dualdiff.declare import over
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
@@ -88,7 +89,9 @@ def push_elementwise(op: Op, y: Any, xs: Any, x_dots: Any, params: dict) -> Any:
     for d, x_dot in zip(op.partials, x_dots, strict=True):
         if d is None or x_dot is None:
             continue
-        if callable(d):
+        if type(d) is over:
+            term = x_dot / d.divisor(y, *xs)
+        elif callable(d):
             term = x_dot * d(y, *xs)
         else:
             term = x_dot if d == 1 else x_dot * d
@@ -152,11 +155,15 @@ def multiplier(op: Op, i: int) -> Callable:
         f = op.evaluate
         return (lambda x_dot, z, x, y: f(x_dot, y)) if i == 0 else (lambda y_dot, z, x, y: f(x, y_dot))
     d = op.partials[i]
+    term: Callable
     if d is None:
         return lambda x_dot, *_: None
     if not callable(d):
         return (lambda x_dot, *_: x_dot) if d == 1 else (lambda x_dot, *_: x_dot * d)
-    term: Callable = product_of_two(d) if op.arity == 1 else product_of_three(d)
+    if type(d) is over:
+        term = quotient_of_two(d.divisor) if op.arity == 1 else quotient_of_three(d.divisor)
+    else:
+        term = product_of_two(d) if op.arity == 1 else product_of_three(d)
     if all(domain is reals for domain in op.domain):
         return term
 
@@ -173,6 +180,14 @@ def product_of_two(d: Callable) -> Callable:
 
 def product_of_three(d: Callable) -> Callable:
     return lambda x_dot, z, x, y: x_dot * d(z, x, y)
+
+
+def quotient_of_two(divisor: Callable) -> Callable:
+    return lambda x_dot, y, x: x_dot / divisor(y, x)
+
+
+def quotient_of_three(divisor: Callable) -> Callable:
+    return lambda x_dot, z, x, y: x_dot / divisor(z, x, y)
 
 
 def unary(op: Op, f: Callable) -> Callable:

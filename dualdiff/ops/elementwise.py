@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from dualdiff.declare import elementwise, numpy_function, op
+from dualdiff.declare import elementwise, numpy_function, op, over
 from dualdiff.domains import (
     above_minus_one,
     above_one,
@@ -39,20 +39,14 @@ def is_scalar(x, value) -> bool:
     return isinstance(x, (int, float, np.generic)) and x == value
 
 
-def inverse_divisor(_z, _x, y):
-    """1 / y, with NumPy's infinity for Python's 0."""
-    try:
-        return 1.0 / y
-    except ZeroDivisionError:
-        return np.divide(1.0, y)
-
-
 # -------------------------------------------------- arithmetic
 #                      function         dy/dx_i, from the output and the inputs            smooth on
 add = elementwise(np.add, 1, 1, complex=True)
 subtract = elementwise(np.subtract, 1, -1, complex=True)
 multiply = elementwise(np.multiply, lambda _z, _x, y: y, lambda _z, x, _y: x, complex=True)
-divide = elementwise(np.divide, inverse_divisor, lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True)
+divide = elementwise(
+    np.divide, over(lambda _z, _x, y: y), lambda z, _x, y: -z / y, on=(reals, nonzero), complex=True
+)
 negative = elementwise(np.negative, -1, complex=True)
 positive_ = elementwise(np.positive, 1, complex=True)
 square = elementwise(np.square, lambda _y, x: 2.0 * x, complex=True)
@@ -88,7 +82,10 @@ def power_base(_z, x, y):
     if is_scalar(y, 3):
         return 3.0 * (x * x)
     if isinstance(y, (int, float)):
+        y = constant(y, x) if x.dtype.kind == "f" else y  # y - 1 in extended precision where x has it
         return y * x ** (y - 1)
+    if y.dtype != x.dtype:
+        y = y.astype(np.result_type(x.dtype, y.dtype))  # where y - 1 loses nothing
     flat = np.equal(y, 0)
     return np.where(flat, 0, y * x ** np.where(flat, 1, y - 1))
 

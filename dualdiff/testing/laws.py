@@ -502,6 +502,19 @@ def single_precision_agrees_with_double(case: Case) -> None:
     expect(case, "the pullback, against double precision,", pull(case), pull(wide), tolerance)
 
 
+@law(lambda case: curved(case) and len(case.active) > 1, dtypes=("float64",))
+def narrower_arguments_lose_nothing(case: Case) -> None:
+    """Beside float64 an argument in single precision has the derivatives of the same numbers widened."""
+    for chosen in subsets(case.active, proper=True):
+        narrow = [x.astype(np.float32) if i in chosen else x for i, x in enumerate(case.args)]
+        mixed, wide = case._replace(args=tuple(narrow)), case._replace(args=tuple(map(widened, narrow)))
+        expect(case, f"the pushforward with arguments {chosen} narrow", push(mixed), push(wide))
+        pairs = zip(pull(mixed), pull(wide), mixed.primals, strict=True)
+        for x_bar, expected, x in pairs:
+            what = f"the cotangent of a {x.dtype} with arguments {chosen} narrow"
+            expect(case, what, x_bar, expected.astype(x.dtype), algebra(x.dtype))
+
+
 def widened(x: np.ndarray) -> np.ndarray:
     wide = {"float32": "float64", "complex64": "complex128"}.get(x.dtype.name)
     return x.astype(wide) if wide else x
