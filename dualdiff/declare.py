@@ -25,8 +25,8 @@ from dualdiff.errors import DeclarationError, NoDerivative
 class over:
     """The partial 1 / divisor(y, *xs).
 
-    A mode divides by it, so that no digit is lost where the divisor is of a narrower dtype than the result, or
-    a Python number beside extended precision.
+    A mode divides by it, so that no digit is lost where the divisor is of a narrower dtype than the result
+    or a Python number beside extended precision.
     """
 
     __slots__ = ("divisor",)
