@@ -802,7 +802,38 @@ def test_dense_matrix_in_both_directions(shape):
     close(lin.to_dense(), a)
     z = 1j * np.ones(n)
     _, lin = dd.linearize(lambda x: np.sum((a + 1j) * x, axis=1), z)
+    close(lin.to_dense(holomorphic=True), a + 1j)
+    _, lin = dd.linearize(lambda x: np.sum((a + 1j) * x, axis=1), np.ones(n))
     close(lin.to_dense(), a + 1j)
+
+
+@pytest.mark.parametrize("f", [np.conj, np.real, np.sin])
+def test_dense_matrix_of_complex_arguments_asks_for_a_holomorphic_function(f):
+    _, lin = dd.linearize(f, X + 1j)
+    with pytest.raises(InputTypeError, match="holomorphic=True"):
+        lin.to_dense(holomorphic=f is np.real)
+
+
+MIXED = {
+    "wide value": lambda a, b: np.sum(a) * b,
+    "narrow value": lambda a, b: (a * np.sum(b)).astype(np.float32),
+    "one unused": lambda a, b: a * np.float32(2),
+    "no derivative": lambda a, b: np.sign(a) * np.floor(b[0]),
+    "integers": lambda a, b: np.argsort(a),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("chunk_size", ["auto", 1])
+@pytest.mark.parametrize("argnums", [(0,), (1,), (0, 1), (1, 0)])
+@pytest.mark.parametrize("f", MIXED.values(), ids=MIXED)
+def test_block_of_a_jacobian_has_the_dtype_of_its_input(f, argnums, chunk_size, mode):
+    args = np.array([1, 2, 3], np.float32), np.array([0.5, 2.0])
+    blocks = dd.jacobian(f, argnums, mode=mode, chunk_size=chunk_size)(*args)
+    assert [block.dtype for block in blocks] == [args[i].dtype for i in argnums]
+    twice = lambda a: dd.jacobian(f, argnums, mode=mode)(a, args[1])[0]  # noqa: E731
+    assert dd.jacobian(twice, mode=mode)(args[0]).dtype == np.float32
+    assert dd.linearize(f, *args)[1].to_dense().dtype == np.float64
 
 
 def test_linear_operator_solves_with_scipy():

@@ -84,7 +84,7 @@ def power_base(_z, x, y):
     if isinstance(y, (int, float)):
         y = constant(y, x) if x.dtype.kind == "f" else y  # y - 1 in extended precision where x has it
         return y * x ** (y - 1)
-    if y.dtype != x.dtype:
+    if getattr(y, "dtype", x.dtype) != x.dtype:
         y = y.astype(np.result_type(x.dtype, y.dtype))  # where y - 1 loses nothing
     flat = np.equal(y, 0)
     return np.where(flat, 0, y * x ** np.where(flat, 1, y - 1))

@@ -172,6 +172,7 @@ def jacobian(
     """A function with f's signature that returns the derivative of every output by every input.
 
     Shapes      output shape + input shape; containers give containers of blocks, outputs outside
+    Dtypes      a block has the dtype of its input, as the gradient of one output has
     Derivative  J[i, j] = dy_i / dx_j; complex arguments or values need holomorphic=True
     Cost        seeds in one batched sweep per chunk: all inputs in forward mode, all outputs in reverse mode
     Raises      InputTypeError, StructureError
@@ -264,13 +265,14 @@ def blocks_forward(chosen: Selection, has_aux: bool, chunk_size: Any) -> tuple:
 
 def column_blocks(columns: Any, y: Any, leaves: list) -> list:
     """(inputs, *y.shape) cut into one block y.shape + x.shape per input leaf."""
-    dtype = y.dtype if y.dtype.kind in "fc" else float
     if columns is None:
-        return [compact(np.zeros(y.shape + x.shape, dtype)) for x in leaves]
+        return [compact(np.zeros(y.shape + x.shape, x.dtype)) for x in leaves]
     blocks, start = [], 0
     for x in leaves:
         part = columns[start : start + x.size]
         part = part.transpose((*range(1, part.ndim), 0))
+        if part.dtype != x.dtype and part.dtype.kind == "f":  # complex: refused before it is given out
+            part = part.astype(x.dtype)
         blocks.append(compact(part.reshape(y.shape + x.shape)))
         start += x.size
     return blocks
@@ -289,9 +291,8 @@ def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -
 
 def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -> list:
     """One block y.shape + x.shape per input leaf, from batched reverse sweeps over the elements of y."""
-    dtype = y.dtype if y.dtype.kind in "fc" else float
     if root is None:
-        return [compact(np.zeros(y.shape + x.shape, dtype)) for x in leaves]
+        return [compact(np.zeros(y.shape + x.shape, x.dtype)) for x in leaves]
 
     def pull(y_bars: list) -> list:
         bars = sweep([(root, y_bars[0])])

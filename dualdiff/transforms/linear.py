@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.avals import aval_of
 from dualdiff.core import Level
-from dualdiff.errors import StructureError
+from dualdiff.errors import InputTypeError, StructureError
 from dualdiff.modes import guard
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
@@ -263,19 +263,31 @@ class LinearMap:
         bars = matching_leaves(y_bar, self._y_tree, self._ys, "cotangent", "the pullback")
         return rebuild(self._trees, give_back_all(self._tape.pull(bars), self._leaves, bars))
 
-    def to_dense(self) -> np.ndarray:
-        """The matrix of the map, from one batched sweep in the direction with fewer seeds."""
-        m, n = self.shape
-        forward = n <= m
+    def to_dense(self, *, holomorphic: bool = False) -> np.ndarray:
+        """The matrix of the map, from one batched sweep in the direction with fewer seeds.
+
+        Dtypes      the result type of all inputs and outputs. Of complex inputs the map has a matrix only where
+                    it is complex-linear, which holomorphic=True declares, as for jacobian.
+        Raises      InputTypeError
+        """
+        outputs = [y for y in self._ys if y.dtype.kind in "fc"]
+        if holds_complex(self._leaves) and not (holomorphic and all(y.dtype.kind == "c" for y in outputs)):
+            raise InputTypeError(
+                "to_dense of complex arguments needs complex values and holomorphic=True.",
+                "Where the function is not holomorphic, call lin(...) and lin.T(...).",
+            )
+        (m, n), dtype = self.shape, np.result_type(*(x.dtype for x in (*self._leaves, *outputs)))
+        # A cotangent of a real input is real: it would lose the imaginary part of a complex output's row.
+        real_to_complex = holds_complex(outputs) and any(x.dtype.kind == "f" for x in self._leaves)
+        forward = n <= m or real_to_complex
         ins, outs = (self._leaves, self._ys) if forward else (self._ys, self._leaves)
         lanes = swept(self._tape.push if forward else self._tape.pull, ins, None)
         count = n if forward else m
-        kinds = [x.dtype if x.dtype.kind in "fc" else float for x in outs]
         full = [
-            np.zeros((count, x.size), kind) if v is None else np.reshape(v, (count, x.size))
-            for v, x, kind in zip(lanes, outs, kinds, strict=True)
+            np.zeros((count, x.size), dtype) if v is None else np.reshape(v, (count, x.size))
+            for v, x in zip(lanes, outs, strict=True)
         ]
-        matrix = np.concatenate(full, axis=1)
+        matrix = np.concatenate(full, axis=1).astype(dtype, copy=False)
         return matrix.T if forward else np.conj(matrix)
 
     def as_linear_operator(self) -> Any:
