@@ -266,8 +266,8 @@ class LinearMap:
     def to_dense(self, *, holomorphic: bool = False) -> np.ndarray:
         """The matrix of the map, from one batched sweep in the direction with fewer seeds.
 
-        Dtypes      the result type of all inputs and outputs. Of complex inputs the map has a matrix only where
-                    it is complex-linear, which holomorphic=True declares, as for jacobian.
+        Dtypes      the result type of all inputs and outputs. Complex inputs have a matrix only where the map
+                    is complex-linear, which holomorphic=True declares, as for jacobian.
         Raises      InputTypeError
         """
         outputs = [y for y in self._ys if y.dtype.kind in "fc"]
