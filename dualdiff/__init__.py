@@ -20,7 +20,7 @@ from dualdiff.tree import register_container
 
 def __getattr__(name: str):
     """dualdiff.numpy and dualdiff.testing, imported when first used: they would double the time of import."""
-    if name in ("numpy", "testing"):
+    if name in ("numpy", "sparse", "testing"):
         return importlib.import_module(f"dualdiff.{name}")
     raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
 

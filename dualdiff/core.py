@@ -85,6 +85,7 @@ class Op:
     core          acts on that many trailing axes; leading axes broadcast
     shifts        names of parameters that hold non-negative axis numbers
     multiple      whether evaluate returns a tuple
+    structure     optional, what reaches what: "prefix", or (*ndims, **params) -> labels as einsum has them
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
     doc, source   the mathematics and where it comes from
@@ -92,8 +93,8 @@ class Op:
 
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
-        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "domain", "doc", "source",
-        "arity", "complex",
+        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "structure", "domain", "doc",
+        "source", "arity", "complex",
     )  # fmt: skip
     name: str
     kind: str
@@ -112,6 +113,7 @@ class Op:
     core: Any
     shifts: Any
     multiple: Any
+    structure: Any
     domain: Any
     source: Any
     arity: Any

@@ -174,7 +174,7 @@ def _elementwise_out(evaluate: Callable, *xs: Any) -> Aval:
     return Aval(shape, _elementwise_dtype(evaluate, tuple(getattr(x, "dtype", type(x)) for x in xs)))
 
 
-_OPTIONAL = ("out", "batch", "core", "shifts", "pullback", "domain", "source", "linear")
+_OPTIONAL = ("out", "batch", "core", "shifts", "structure", "pullback", "domain", "source", "linear")
 _ACCEPTED = {"evaluate", "transpose", "transposes", "differential", "constant", "multiple", *_OPTIONAL}
 
 
@@ -190,7 +190,11 @@ def op(namespace: type) -> Op:
     constant = True                      integer and boolean results: no derivative
     out(*xs, **params)                   the aval of the result; needed where a differential applies the op
     core, shifts, batch                  how it batches: acts on the last `core` axes; or `shifts` names axis
-                                         parameters; or batch(size, mapped, values, params)
+                                         parameters, along which alone it acts; or batch(size, mapped,
+                                         values, params)
+    structure                            for sparsity, where core and shifts say too little: "prefix" if an
+                                         element needs those before it; or (*ndims, **params) -> labels of the
+                                         arguments and of the result, as einsum has them
     domain(rng, dtype)                   yields (args, params) at points where it is smooth
     """
     facts = {k: v for k, v in vars(namespace).items() if not k.startswith("__")}

@@ -96,6 +96,14 @@ def right_bar(y_bar, a, b):
     return a.mT @ y_bar
 
 
+def product_labels(a: int, b: int) -> tuple[tuple[str, str], str]:
+    """The labels of a matrix product of operands with so many axes; a vector lacks the axis of its side."""
+    stack = string.ascii_uppercase[: max(a, b, 2) - 2]
+    left = stack[max(len(stack) - a + 2, 0) :] + "ik"[-a:]
+    right = stack[max(len(stack) - b + 2, 0) :] + "kj"[:b]
+    return (left, right), stack + "i" * (a > 1) + "j" * (b > 1)
+
+
 @op
 class matrix_product:
     """Y = A B: dY = dA B + A dB, with the adjoints A_bar = Y_bar B^H and B_bar = A^H Y_bar.
@@ -117,6 +125,9 @@ class matrix_product:
         return Aval(stack + a.shape[-2:-1] + b.shape[-1:] * (b.ndim > 1), np.result_type(a.dtype, b.dtype))
 
     transposes = left_bar, right_bar
+
+    def structure(a, b):
+        return product_labels(a, b)
 
     def batch(size, mapped, values, params):
         a, b = map(as_array, values)
@@ -284,6 +295,9 @@ class contraction:
         return Aval(tuple(sizes[label] for label in output), np.result_type(*(x.dtype for x in xs)))
 
     transposes = EachOperand()
+
+    def structure(*ndims, subscripts, optimize):
+        return terms(subscripts)
 
     def batch(size, mapped, values, params):
         inputs, output = terms(params["subscripts"])

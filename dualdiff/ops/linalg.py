@@ -14,7 +14,7 @@ from dualdiff.avals import Aval
 from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import reals
-from dualdiff.ops.contraction import adjoint, aligned, conjugated
+from dualdiff.ops.contraction import adjoint, aligned, conjugated, product_labels
 from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.linalg_spectral import SlogdetResult, hermitian, singular_value, triangle, well_conditioned
 from dualdiff.ops.structural import as_array
@@ -41,6 +41,10 @@ class solve_matrix:
         return solve_matrix(a, db - da @ x)
 
     transposes = None, lambda x_bar, a, b: solve_matrix(adjoint(a), x_bar)
+
+    def structure(a, b):  # an element needs its column of B and the matrix, whose k and l are gone through
+        (left, right), output = product_labels(a, b)
+        return (left.replace("i", "l"), right), output
 
     def pullback(x_bar, x, a, b):
         # One system for both arguments: transposing the differential would solve it once for each.

@@ -80,6 +80,7 @@ class recurrence:
     """
 
     core = 1
+    structure = "prefix"
 
     def evaluate(a, b):
         free = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
@@ -108,6 +109,7 @@ def scan(g: Op) -> Op:
         name = f"accumulate_{g.name}"
         __doc__ = f"y_k = {g.name}(y_(k-1), x_k): its derivative is the recurrence of the partials."
         shifts = ("axis",)
+        structure = "prefix"
 
         def evaluate(x, *, axis):
             return g.evaluate.accumulate(x, axis=axis)
@@ -144,6 +146,7 @@ class accumulate_add:
     """The running sum along an axis; its adjoint is the running sum from the other end."""
 
     shifts = ("axis",)
+    structure = "prefix"
 
     def evaluate(x, *, axis):
         return np.add.accumulate(x, axis=axis)
