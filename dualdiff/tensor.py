@@ -23,6 +23,7 @@ from dualdiff.ops import (
     elementwise,
     extremes,
     fft,
+    histograms,
     indexing,
     joining,
     linalg_functions,
@@ -31,10 +32,13 @@ from dualdiff.ops import (
     ordering,
     padding,
     products,
+    quantiles,
     questions,
     reductions,
+    sampled,
     scans,
     selection,
+    statistics,
     structural,
     ufuncs,
     updates,
@@ -42,7 +46,8 @@ from dualdiff.ops import (
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
 _FUNCTIONS_ONLY = (
-    creation, differences, fft, joining, linalg_functions, linalg_norm, logsums, padding, questions,
+    creation, differences, fft, histograms, joining, linalg_functions, linalg_norm, logsums, padding,
+    quantiles, questions, sampled, statistics,
 )  # fmt: skip
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.

@@ -216,6 +216,7 @@ def test_import_leaves_extras_alone(extra):
 
 
 def test_import_changes_nothing_of_numpy():
-    probe = "(np.geterr(), np.get_printoptions(), {k: id(v) for k, v in vars(np).items()})"
+    names = "{k: id(v) for k, v in vars(np).items() if type(v) is not type(np)}"  # np.fft loads when it is used
+    probe = f"(np.geterr(), np.get_printoptions(), {names})"
     code = f"import numpy as np; before = {probe}; import dualdiff; after = {probe}; print(before == after)"
     assert run(code) == "True"

@@ -41,8 +41,13 @@ from numpy import (  # element by element, several arguments
     piecewise, pow, power, remainder, right_shift, select, subtract, true_divide, where,
 )
 from numpy import (  # reductions and scans
-    all, allclose, amax, amin, any, argmax, argmin, array_equal, array_equiv, count_nonzero, cumprod,
-    cumsum, max, mean, median, min, prod, ptp, std, sum, var,
+    all, allclose, amax, amin, any, argmax, argmin, array_equal, array_equiv, average, bincount, corrcoef,
+    count_nonzero, cov, cumprod, cumsum, histogram, histogram2d, histogram_bin_edges, histogramdd, interp,
+    max, mean, median, min, percentile, prod, ptp, quantile, std, sum, trapezoid, var,
+)
+from numpy import (  # without NaN
+    nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile, nanprod,
+    nanquantile, nanstd, nansum, nanvar,
 )
 from numpy import (  # sorting, searching, sets
     argpartition, argsort, argwhere, compress, digitize, extract, flatnonzero, isin, lexsort, nonzero,
