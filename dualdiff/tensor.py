@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -368,18 +368,25 @@ class Tensor(Tracer):
     def __deepcopy__(self, memo: dict) -> Any:
         return FUNCTIONS[np.copy](self)
 
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(np.ndarray, name) and not name.startswith("__"):
-            raise NoDerivative(
-                f"ndarray.{name} is not available on a {type(self).__name__}.",
-                "Apply it to stop_gradient(x).",
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise ConversionError(
             f"a live {type(self).__name__} cannot be pickled.", "Pickle the results of the transform instead."
         )
+
+
+def _unavailable(name: str) -> property:
+    def refuse(self: Tensor) -> NoReturn:
+        raise NoDerivative(
+            f"ndarray.{name} is not available on a {type(self).__name__}.", "Apply it to stop_gradient(x)."
+        )
+
+    return property(refuse)
+
+
+# One property per name, not `__getattr__`, whose mere presence makes every attribute of a tensor slow to read.
+for _name in set(dir(np.ndarray)) - set(dir(Tensor)):
+    if not _name.startswith("_"):
+        setattr(Tensor, _name, _unavailable(_name))
 
 
 def _operator(op: Op, reflected: bool) -> Callable:
