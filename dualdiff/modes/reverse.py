@@ -23,6 +23,9 @@ from dualdiff.modes.zero import Zero
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
 
 
+new = object.__new__  # with the slots set one by one, which costs less than calling the class
+
+
 class TapeTensor(Tensor):
     """A value and the node that made it."""
 
@@ -276,12 +279,15 @@ def unary(op: Op, f: Callable) -> Callable:
     real = Rule(pull_real if callable(d) and type(d) is not over else pull_any, push, fits=True)
 
     def call(x):
-        level, primal, parent = x.level, x.primal, x.node
-        y = f(primal)
+        level, parent, x = x.level, x.node, x.primal
+        y = f(x)
         dtype = y.dtype
         rule = real if dtype is FLOAT64 and parent[2] is FLOAT64 else general
-        y_kept, x_kept = y if keep_y else None, primal if keep_x else None
-        return TapeTensor(level, y, (level.tick(), parent[1], dtype, rule, (parent,), y_kept, x_kept, None))
+        z = new(TapeTensor)
+        z.level, z.primal = level, y
+        y_kept, x_kept = y if keep_y else None, x if keep_x else None
+        z.node = (level.tick(), parent[1], dtype, rule, (parent,), y_kept, x_kept, None)
+        return z
 
     return call
 
@@ -291,25 +297,37 @@ def binary(op: Op, f: Callable) -> Callable:
     lifts = op.name in LIFTS
     left_keeps, right_keeps = left is not None and left[4], right is not None and right[3]
 
+    real, general, keep_z, keep_x, keep_y = both or (None,) * 5
+
     def call(x, y):
-        if type(x) is TapeTensor:
-            level = x.level
-            if type(y) is TapeTensor and y.level is level:
-                prepared, parents, x, y = both, (x.node, y.node), x.primal, y.primal
-            elif type(y) in PLAIN:
-                prepared, parents, x = left, (x.node,), x.primal
-                if type(y) is np.ndarray:
-                    y = kept(level, y) if left_keeps else y
-                elif lifts and (type(y) is float or type(y) is int) and parents[0][2] is FLOAT64:
-                    y = np.array(y, FLOAT64) if type(x) is np.ndarray else y
+        if type(x) is TapeTensor and type(y) is TapeTensor and x.level is y.level and both is not None:
+            level, p, q, x, y = x.level, x.node, y.node, x.primal, y.primal
+            z = f(x, y)
+            tensor = new(TapeTensor)
+            tensor.level, tensor.primal = level, z
+            z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
+            dtype, shape = z.dtype, p[1]
+            if dtype is FLOAT64 and p[2] is FLOAT64 and q[2] is FLOAT64 and shape == q[1]:
+                tensor.node = (level.tick(), shape, dtype, real, (p, q), z_kept, x_kept, y_kept)
             else:
-                return bind(op, (x, y), {})
+                tensor.node = (level.tick(), z.shape, dtype, general, (p, q), z_kept, x_kept, y_kept)
+            return tensor
+        return beside_constant(x, y)
+
+    def beside_constant(x, y):
+        if type(x) is TapeTensor and type(y) in PLAIN:
+            level, parent, x = x.level, x.node, x.primal
+            prepared = left
+            if type(y) is np.ndarray:
+                y = kept(level, y) if left_keeps else y
+            elif lifts and (type(y) is float or type(y) is int) and parent[2] is FLOAT64:
+                y = np.array(y, FLOAT64) if type(x) is np.ndarray else y
         elif type(y) is TapeTensor and type(x) in PLAIN:
-            level = y.level
-            prepared, parents, y = right, (y.node,), y.primal
+            level, parent, y = y.level, y.node, y.primal
+            prepared = right
             if type(x) is np.ndarray:
                 x = kept(level, x) if right_keeps else x
-            elif lifts and (type(x) is float or type(x) is int) and parents[0][2] is FLOAT64:
+            elif lifts and (type(x) is float or type(x) is int) and parent[2] is FLOAT64:
                 x = np.array(x, FLOAT64) if type(y) is np.ndarray else x
         else:
             return bind(op, (x, y), {})
@@ -317,12 +335,14 @@ def binary(op: Op, f: Callable) -> Callable:
         if prepared is None:
             level.tick()
             return z
-        real, rule, keep_z, keep_x, keep_y = prepared
-        dtype = z.dtype
-        if dtype is FLOAT64 and parents[0][2] is FLOAT64 and parents[-1][2] is FLOAT64:
-            rule = real
+        real, general, keep_z, keep_x, keep_y = prepared
+        tensor = new(TapeTensor)
+        tensor.level, tensor.primal = level, z
+        dtype, shape = z.dtype, z.shape
+        rule = real if dtype is FLOAT64 and parent[2] is FLOAT64 and shape == parent[1] else general
         z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
-        return TapeTensor(level, z, (level.tick(), z.shape, dtype, rule, parents, z_kept, x_kept, y_kept))
+        tensor.node = (level.tick(), shape, dtype, rule, (parent,), z_kept, x_kept, y_kept)
+        return tensor
 
     return call
 
