@@ -2,6 +2,7 @@
 
 There is no mode in this file. Each mode derives its tensor from `Tensor`, says what its value is, and
 installs fast entries for the elementwise ops. Methods are the functions of ops/ under ndarray's names.
+Longer than 400 lines because an array has that many names.
 """
 
 from __future__ import annotations
@@ -115,7 +116,23 @@ def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]
         direct = entry(op, plain)
         setattr(cls, method, direct)
         if reflected:
-            setattr(cls, reflected, lambda self, other: direct(other, self))
+            other_way = getattr(direct, "reflected", None)
+            setattr(cls, reflected, other_way or (lambda self, other: direct(other, self)))
+
+
+def ufunc_protocol(entries: dict[Callable, Callable]) -> Callable:
+    """NumPy's protocol for ufuncs, for the tensors with these fast entries."""
+
+    def __array_ufunc__(
+        self: Tensor, ufunc: np.ufunc, method: str, x: Any, *others: Any, **kwargs: Any
+    ) -> Any:
+        if not kwargs and method == "__call__":
+            entry = entries.get(ufunc) or FUNCTIONS.get(ufunc)
+            if entry is not None:
+                return entry(x, *others) if others else entry(x)
+        return ufuncs.call(ufunc, method, (x, *others), kwargs)
+
+    return __array_ufunc__
 
 
 class Tensor(Tracer):
@@ -124,6 +141,10 @@ class Tensor(Tracer):
     __slots__ = ()
     __hash__ = object.__hash__
     entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
+
+    def __init_subclass__(cls) -> None:
+        cls.entries = {}
+        cls.__array_ufunc__ = ufunc_protocol(cls.entries)  # type: ignore[attr-defined]
 
     # ---------------------------------------------------------------- what a mode supplies
     @property
@@ -139,13 +160,6 @@ class Tensor(Tracer):
         raise NotImplementedError
 
     # ---------------------------------------------------------------- NumPy's protocols
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if not kwargs and method == "__call__":
-            entry = self.entries.get(ufunc) or FUNCTIONS.get(ufunc)
-            if entry is not None:
-                return entry(*inputs)
-        return ufuncs.call(ufunc, method, inputs, kwargs)
-
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         return ufuncs.call_function(func, args, kwargs)
 
@@ -383,7 +397,7 @@ def _unavailable(name: str) -> property:
     return property(refuse)
 
 
-# One property per name, not `__getattr__`, whose mere presence makes every attribute of a tensor slow to read.
+# One property per name, not `__getattr__`, whose mere presence slows the reading of every attribute.
 for _name in set(dir(np.ndarray)) - set(dir(Tensor)):
     if not _name.startswith("_"):
         setattr(Tensor, _name, _unavailable(_name))

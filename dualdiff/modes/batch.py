@@ -19,7 +19,6 @@ class BatchTensor(Tensor):
     """One value per example; `shape` is that of one example. The level knows the size of the batch."""
 
     __slots__ = ("level", "value")
-    entries: dict = {}
 
     def __init__(self, level: BatchLevel, value: Any):
         self.level = level

@@ -37,7 +37,7 @@ class CountTensor(Tensor):
     """A plain value that reports every op it takes part in to its level."""
 
     __slots__ = ("level", "value")
-    entries: dict = {}  # no fast entries: counting is not a hot path
+    # No fast entries are installed: counting is not a hot path.
 
     def __init__(self, level: CountLevel, value: Any):
         self.level = level

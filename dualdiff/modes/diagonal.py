@@ -25,7 +25,6 @@ class Diagonal(Tensor):
 
     __slots__ = ("d",)
     level = _BOTTOM
-    entries: dict = {}
 
     def __init__(self, d: np.ndarray):
         self.d = d

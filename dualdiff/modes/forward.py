@@ -21,7 +21,6 @@ class DualTensor(Tensor):
     """A value and its tangent, of one shape and dtype. A value without a tangent is never wrapped."""
 
     __slots__ = ("level", "primal", "tangent")
-    entries: dict = {}
 
     def __init__(self, level: Level, primal: Any, tangent: Any):
         self.level = level

@@ -1,7 +1,7 @@
 """Reverse mode: a tape tensor remembers how it was made, by a node that a sweep (tape.py) pulls back through.
 
 A rule is made once per op and set of arguments on the tape: what to keep, how the kind pulls a cotangent.
-A few lines longer than 400: the fast entries stand beside the general path that they shorten.
+This is the general path, for every op; the fast entries of the commonest stand in reverse_entries.py.
 """
 
 from __future__ import annotations
@@ -13,24 +13,20 @@ from typing import Any
 import numpy as np
 
 from dualdiff.avals import Aval, aval_of
-from dualdiff.core import Level, Op, bind, on_register
+from dualdiff.core import Level, Op
 from dualdiff.declare import over
 from dualdiff.errors import NoDerivative
-from dualdiff.modes.forward import PUSH, constant_binary, constant_unary, push_elementwise
+from dualdiff.modes.forward import PUSH
 from dualdiff.modes.guard import kept
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
-
-
-new = object.__new__  # with the slots set one by one, which costs less than calling the class
+from dualdiff.tensor import SEQUENCES, Tensor, numeric
 
 
 class TapeTensor(Tensor):
     """A value and the node that made it."""
 
     __slots__ = ("level", "primal", "node", "__weakref__")
-    entries: dict = {}
 
     def __init__(self, level: Level, primal: Any, node: Node):
         self.level = level
@@ -73,30 +69,29 @@ class TapeTensor(Tensor):
         if recorder is None:
             return y
         rule, keep = recorder
-        parents = tuple(made_by)
         if op.multiple:
             xs = [x if i in active else kept(level, x) for i, x in enumerate(xs)]
-            node = (level.tick(), None, None, rule, parents, y, tuple(xs), params)
+            node = (level.tick(), None, None, rule, y, tuple(xs), params, *made_by)
             return tuple(_output(level, node, k, part) for k, part in enumerate(y))
         if numeric(op, y).dtype.kind not in "fc":
             return y
         kept_y, kept_xs = keep(y, xs)
         if len(active) < len(xs):
             kept_xs = tuple([x if i in active else kept(level, x) for i, x in enumerate(kept_xs)])
-        node = (level.tick(), y.shape, y.dtype, rule, parents, kept_y, kept_xs, params)
+        node = (level.tick(), y.shape, y.dtype, rule, kept_y, kept_xs, params, *made_by)
         return TapeTensor(level, y, node)
 
 
 def leaf(level: Level, x: Any) -> TapeTensor:
     """x as an input of the tape."""
-    return TapeTensor(level, x, (level.tick(), x.shape, x.dtype, None, (), None, None, None))
+    return TapeTensor(level, x, (level.tick(), x.shape, x.dtype, None, None, None, None))
 
 
 # -------------------------------------------------- recording
 def _output(level: Level, node: Node, k: int, y: Any) -> Any:
     if y.dtype.kind not in "fc":
         return y
-    return TapeTensor(level, y, (level.tick(), y.shape, y.dtype, SELECT, (node,), None, None, k))
+    return TapeTensor(level, y, (level.tick(), y.shape, y.dtype, SELECT, None, None, k, node))
 
 
 # -------------------------------------------------- the VJP of each kind
@@ -248,179 +243,3 @@ def _keep_shapes(op: Op) -> Callable:
     if op.linear is None:
         return lambda y, xs: (None, tuple(aval_of(x) for x in xs))
     return lambda y, xs: (None, tuple(aval_of(x) if i in op.linear else x for i, x in enumerate(xs)))
-
-
-# -------------------------------------------------- fast entries
-# As in forward mode, one closure per op and operator. The rule objects and what they keep are made once per
-# op; per call there is one ufunc, one node tuple and one slotted object. The last three places of such a node
-# are the output and the two inputs, without the tuple and dict of the general form.
-def entry(op: Op, f: Callable) -> Callable:
-    if op.kind == "constant":
-        return constant_unary(f) if op.arity == 1 else constant_binary(TapeTensor, op, f)
-    if op.kind == "multilinear":
-        return product(op, f)
-    return unary(op, f) if op.arity == 1 else binary(op, f)
-
-
-def unary(op: Op, f: Callable) -> Callable:
-    (d,) = op.partials
-    keep_y, keep_x = 0 in op.reads[0], 1 in op.reads[0]
-
-    def pull_real(y_bar, y, x, _):
-        return (y_bar * d(y, x),)
-
-    def pull_any(y_bar, y, x, _):
-        return (scale(y_bar, d, y, x),)
-
-    def push(x_dots, y, x, _):
-        return push_elementwise(op, y, (x,), x_dots, None)
-
-    general = Rule(pull_any, push)
-    real = Rule(pull_real if callable(d) and type(d) is not over else pull_any, push, fits=True)
-
-    def call(x):
-        level, parent, x = x.level, x.node, x.primal
-        y = f(x)
-        dtype = y.dtype
-        rule = real if dtype is FLOAT64 and parent[2] is FLOAT64 else general
-        z = new(TapeTensor)
-        z.level, z.primal = level, y
-        y_kept, x_kept = y if keep_y else None, x if keep_x else None
-        z.node = (level.tick(), parent[1], dtype, rule, (parent,), y_kept, x_kept, None)
-        return z
-
-    return call
-
-
-def binary(op: Op, f: Callable) -> Callable:
-    both, left, right = (binary_rule(op, active) for active in ((0, 1), (0,), (1,)))
-    lifts = op.name in LIFTS
-    left_keeps, right_keeps = left is not None and left[4], right is not None and right[3]
-
-    real, general, keep_z, keep_x, keep_y = both or (None,) * 5
-
-    def call(x, y):
-        if type(x) is TapeTensor and type(y) is TapeTensor and x.level is y.level and both is not None:
-            level, p, q, x, y = x.level, x.node, y.node, x.primal, y.primal
-            z = f(x, y)
-            tensor = new(TapeTensor)
-            tensor.level, tensor.primal = level, z
-            z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
-            dtype, shape = z.dtype, p[1]
-            if dtype is FLOAT64 and p[2] is FLOAT64 and q[2] is FLOAT64 and shape == q[1]:
-                tensor.node = (level.tick(), shape, dtype, real, (p, q), z_kept, x_kept, y_kept)
-            else:
-                tensor.node = (level.tick(), z.shape, dtype, general, (p, q), z_kept, x_kept, y_kept)
-            return tensor
-        return beside_constant(x, y)
-
-    def beside_constant(x, y):
-        if type(x) is TapeTensor and type(y) in PLAIN:
-            level, parent, x = x.level, x.node, x.primal
-            prepared = left
-            if type(y) is np.ndarray:
-                y = kept(level, y) if left_keeps else y
-            elif lifts and (type(y) is float or type(y) is int) and parent[2] is FLOAT64:
-                y = np.array(y, FLOAT64) if type(x) is np.ndarray else y
-        elif type(y) is TapeTensor and type(x) in PLAIN:
-            level, parent, y = y.level, y.node, y.primal
-            prepared = right
-            if type(x) is np.ndarray:
-                x = kept(level, x) if right_keeps else x
-            elif lifts and (type(x) is float or type(x) is int) and parent[2] is FLOAT64:
-                x = np.array(x, FLOAT64) if type(y) is np.ndarray else x
-        else:
-            return bind(op, (x, y), {})
-        z = f(x, y)
-        if prepared is None:
-            level.tick()
-            return z
-        real, general, keep_z, keep_x, keep_y = prepared
-        tensor = new(TapeTensor)
-        tensor.level, tensor.primal = level, z
-        dtype, shape = z.dtype, z.shape
-        rule = real if dtype is FLOAT64 and parent[2] is FLOAT64 and shape == parent[1] else general
-        z_kept, x_kept, y_kept = z if keep_z else None, x if keep_x else None, y if keep_y else None
-        tensor.node = (level.tick(), shape, dtype, rule, (parent,), z_kept, x_kept, y_kept)
-        return tensor
-
-    return call
-
-
-def product(op: Op, f: Callable) -> Callable:
-    recorders: Any = [recorder_of(op, active) for active in ((0, 1), (0,), (1,))]
-    both, left, right = (rule for rule, _ in recorders)
-
-    def call(x, y):
-        if type(x) is TapeTensor:
-            level = x.level
-            if type(y) is TapeTensor and y.level is level:
-                rule, parents, xs = both, (x.node, y.node), (x.primal, y.primal)
-                z = f(*xs)
-            elif type(y) in PLAIN:
-                y = kept(level, y)
-                z = f(x.primal, y)
-                rule, parents, xs = left, (x.node,), (Aval(x.node[1], x.node[2]), y)
-            else:
-                return bind(op, (x, y), {})
-        elif type(y) is TapeTensor and type(x) in PLAIN:
-            level = y.level
-            x = kept(level, x)
-            z = f(x, y.primal)
-            rule, parents, xs = right, (y.node,), (x, Aval(y.node[1], y.node[2]))
-        else:
-            return bind(op, (x, y), {})
-        return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, rule, parents, None, xs, {}))
-
-    return call
-
-
-def binary_rule(op: Op, active: tuple[int, ...]) -> tuple | None:
-    """The real and the general rule for these arguments on the tape; whether to keep output and inputs."""
-    partials = [op.partials[i] for i in active]
-    if all(d is None for d in partials):
-        return None
-    reads = {position for i in active for position in op.reads[i]}
-
-    def push(x_dots, z, x, y):
-        dots = [None, None]
-        for i, x_dot in zip(active, x_dots, strict=True):
-            dots[i] = x_dot
-        return push_elementwise(op, z, (x, y), dots, None)
-
-    keep = (0 in reads, 1 in reads, 2 in reads)
-    return Rule(pull_real(partials), push), Rule(pull_any(partials), push), *keep
-
-
-def pull_real(partials: list) -> Callable:
-    """d_i z_bar for real partials, without a loop."""
-    if tuple(partials) == (1, 1):
-        return lambda z_bar, z, x, y: (z_bar, z_bar)
-    if not all(callable(d) for d in partials) or any(type(d) is over for d in partials[1:]):
-        return pull_any(partials)
-    if type(partials[0]) is over:
-        return pull_quotient(partials[0].divisor, *partials[1:])
-    if len(partials) == 1:
-        (d,) = partials
-        return lambda z_bar, z, x, y: (z_bar * d(z, x, y),)
-    first, second = partials
-    return lambda z_bar, z, x, y: (z_bar * first(z, x, y), z_bar * second(z, x, y))
-
-
-def pull_quotient(divisor: Callable, second: Callable | None = None) -> Callable:
-    if second is None:
-        return lambda z_bar, z, x, y: (z_bar / divisor(z, x, y),)
-    return lambda z_bar, z, x, y: (z_bar / divisor(z, x, y), z_bar * second(z, x, y))
-
-
-def pull_any(partials: list) -> Callable:
-    """conj(d_i) z_bar"""
-    return lambda z_bar, z, x, y: tuple(scale(z_bar, d, z, x, y) for d in partials)
-
-
-def _install(op: Op) -> None:
-    if has_entries(op):
-        install(TapeTensor, op, entry)
-
-
-on_register(_install)

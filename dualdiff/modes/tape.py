@@ -20,20 +20,23 @@ from dualdiff.errors import ShapeError
 from dualdiff.modes.forward import fit_tangent
 from dualdiff.modes.zero import Zero
 
-# A node: (id, shape, dtype, rule, parents, y, xs, params). The ids of one level fall with time. The last
-# three places are residuals, which hold only what the rule reads. A leaf has rule None.
+# A node: (id, shape, dtype, rule, y, xs, params, *parents). The ids of one level fall with time. y, xs and
+# params are residuals, which hold only what the rule reads. A leaf has rule None.
 Node = tuple
+PARENTS = slice(7, None)
 
 
 class Rule:
     """What a sweep does at a node: `pull` cotangents to the parents, or `push` their tangents to y."""
 
-    __slots__ = ("pull", "push", "fits")
+    __slots__ = ("pull", "push", "exact")
 
-    def __init__(self, pull: Callable, push: Callable, fits: bool = False):
+    def __init__(self, pull: Callable, push: Callable, exact: int = 0):
         self.pull = pull  # (y_bar, y, xs, params) -> one cotangent per parent, or None
         self.push = push  # (x_dots, y, xs, params) -> y_dot
-        self.fits = fits  # whether pull gives exactly the shape and dtype of a single parent
+        # 1 or 2 where pull gives the cotangent of the one parent alone, or those of two, exactly in their
+        # shapes and dtypes, so that the sweep need not look; 0 for a sequence that it fits to the parents.
+        self.exact = exact
 
 
 # -------------------------------------------------- ops with several outputs
@@ -61,41 +64,46 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
     heap: list[int] = []
     leaves = {}
     while seeds:
-        _deliver(pending, heap, *seeds.pop())
+        node, y_bar = seeds.pop()
+        _deliver(pending, heap, node, fit_cotangent(y_bar, node[1], node[2]))
     with np.errstate(all="ignore"):
         while heap:
             node, y_bar, _ = pending.pop(heappop(heap))
             while True:
-                ident, _, _, rule, parents, y, xs, params = node
+                rule = node[3]
                 if rule is None:
-                    leaves[ident] = y_bar
+                    leaves[node[0]] = y_bar
                     break
-                bars = rule.pull(y_bar, y, xs, params)
-                count = len(parents)
-                if count == 2 and parents[0] is parents[1] and bars[0] is not None is not bars[1]:
-                    parents, bars, count = parents[:1], (bars[0] + bars[1],), 1  # as in x * x
-                if count == 1 and (not heap or parents[0][0] < heap[0]):
-                    # The only parent is the next to visit: no need to queue it.
-                    (node,), (y_bar,) = parents, bars
-                    if rule.fits:
-                        continue
-                    if y_bar is None:
-                        break
-                    if y_bar.shape != node[1] or y_bar.dtype is not node[2]:
-                        y_bar = fit_cotangent(y_bar, node[1], node[2])
-                    continue
-                for parent, x_bar in zip(parents, bars, strict=True):
-                    if x_bar is not None:
-                        _deliver(pending, heap, parent, x_bar)
-                break
-            node = parents = bars = y = xs = None  # free what was just visited
+                exact = rule.exact
+                if exact == 1:
+                    y_bar = rule.pull(y_bar, node[4], node[5], node[6])
+                    node = node[7]
+                elif exact == 2:
+                    y_bar, older_bar = rule.pull(y_bar, node[4], node[5], node[6])
+                    node, older = node[7], node[8]
+                    if node is older:  # as in x * x
+                        y_bar = y_bar + older_bar
+                    else:
+                        if older[0] < node[0]:
+                            node, older, y_bar, older_bar = older, node, older_bar, y_bar
+                        _deliver(pending, heap, older, older_bar)
+                    del older, older_bar
+                else:
+                    bars = rule.pull(y_bar, node[4], node[5], node[6])
+                    for parent, x_bar in zip(node[PARENTS], bars, strict=True):
+                        if x_bar is not None:
+                            _deliver(pending, heap, parent, fit_cotangent(x_bar, parent[1], parent[2]))
+                    del parent, x_bar, bars
+                    break
+                if heap and heap[0] <= node[0]:
+                    _deliver(pending, heap, node, y_bar)
+                    break  # another node comes first, or another cotangent belongs here as well
+            del node, y_bar  # free what was just visited
     return leaves
 
 
 def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
     """Add a cotangent to a node's, in place once the sum is the sweep's own array."""
-    if bar.shape != node[1] or bar.dtype is not node[2]:
-        bar = fit_cotangent(bar, node[1], node[2])
     place = pending.get(node[0])
     if place is None:
         pending[node[0]] = [node, bar, False]
@@ -110,8 +118,8 @@ def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
 def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any) -> Any:
     """The cotangent in its primal's shape and dtype: the one place where copies of a broadcast are summed and
     the imaginary part is dropped for a real primal."""
-    if shape is None:
-        return x_bar  # the Slots of an op with several outputs
+    if shape is None or (x_bar.shape == shape and x_bar.dtype is dtype):
+        return x_bar  # as it should be; or the Slots of an op with several outputs
     if x_bar.shape != shape:
         x_bar = sum_to_shape(x_bar, shape)
     if x_bar.dtype != dtype:
@@ -150,7 +158,7 @@ class Tape:
         reached = {root[0]: root for root in roots if root is not None}
         todo = list(reached.values())
         while todo:
-            for parent in todo.pop()[4]:
+            for parent in todo.pop()[PARENTS]:
                 if parent[0] not in reached:
                     reached[parent[0]] = parent
                     todo.append(parent)
@@ -166,7 +174,7 @@ class Tape:
         """Tangents of the roots, None where nothing arrives."""
         dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
         with np.errstate(all="ignore"):
-            for ident, shape, dtype, rule, parents, y, xs, params in self.nodes:
+            for ident, shape, dtype, rule, y, xs, params, *parents in self.nodes:
                 if rule is None:
                     continue
                 arrived = [dots.get(parent[0]) for parent in parents]

@@ -24,7 +24,6 @@ class Zero(Tensor):
 
     __slots__ = ("aval",)
     level = _TOP
-    entries: dict = {}
 
     def __init__(self, shape: tuple[int, ...], dtype: Any):
         self.aval = Aval(shape, dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.avals import aval_of
 from dualdiff.core import Level
 from dualdiff.errors import InputTypeError, StructureError
-from dualdiff.modes import guard
+from dualdiff.modes import guard, reverse_entries  # noqa: F401  (the latter for what it installs)
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
 from dualdiff.modes.tape import Tape, sweep
