@@ -1,8 +1,9 @@
 """Seeds that are still diagonal: the identity a Jacobian starts with, scaled, before an op mixes its lanes.
 
 Multiplying an identity of n lanes by partials, or by a matrix, as if it were full costs n times the work that
-the result holds. A `Diagonal` stands in a batched tensor for its full array, follows the few ops that keep it
-diagonal, multiplies a matrix by scaling its rows, and becomes the full array for everything else.
+the result holds, and a partial that is infinite or nan would reach the lanes of other elements as 0 * inf. A
+`Diagonal` stands in a batched tensor for its full array, follows the few ops that keep it diagonal, multiplies
+a matrix by scaling its rows, and becomes the full array for everything else.
 """
 
 from __future__ import annotations
@@ -16,22 +17,28 @@ import numpy as np
 from dualdiff.core import OPS, Level, Op, bind
 from dualdiff.tensor import PLAIN, Tensor
 
-_BOTTOM = Level("diagonal")
-_BOTTOM.number = 0  # below every level: it is a value, not a transform
+_INSIDE = Level("diagonal")
+_INSIDE.number = 1e300  # a value inside the lanes, above all tensors that meet it there: d may be one of them
 
 
 class Diagonal(Tensor):
-    """The array of shape (n, *d.shape), n = d.size, that has d on its diagonal and zeros elsewhere."""
+    """The array of shape (lanes, *d.shape) that has element k of d in lane `first` + k and zeros elsewhere.
 
-    __slots__ = ("d",)
-    level = _BOTTOM
+    Some lanes may be without an element (those of other inputs), and some elements without a lane (those of
+    another chunk). By default each has its own.
+    """
 
-    def __init__(self, d: np.ndarray):
+    __slots__ = ("d", "lanes", "first")
+    level = _INSIDE
+
+    def __init__(self, d: Any, lanes: int | None = None, first: int = 0):
         self.d = d
+        self.lanes = d.size if lanes is None else lanes
+        self.first = first
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.d.size, *self.d.shape)
+        return (self.lanes, *self.d.shape)
 
     @property
     def dtype(self) -> Any:
@@ -43,9 +50,21 @@ class Diagonal(Tensor):
     def concrete(self) -> np.ndarray:
         return self.full()
 
-    def full(self) -> np.ndarray:
+    @property
+    def square(self) -> bool:
+        """Whether each lane has one element."""
+        return self.first == 0 and self.lanes == self.d.size
+
+    def full(self) -> Any:
         """The array itself."""
-        return np.diag(self.d.reshape(-1)).reshape(self.shape)
+        if self.square and type(self.d) is np.ndarray:
+            return np.diag(self.d.reshape(-1)).reshape(self.shape)
+        here = np.eye(self.lanes, self.d.size, -self.first, dtype=bool)
+        return np.where(here, self.d.reshape(-1), 0).reshape(self.shape)
+
+    def on(self, d: Any) -> Diagonal:
+        """The same lanes with other elements."""
+        return Diagonal(d, self.lanes, self.first)
 
     @classmethod
     def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
@@ -64,35 +83,34 @@ def scaled(x: Any, y: Any) -> Diagonal | None:
     if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
         return None
     d = x.d * y
-    return Diagonal(d) if d.shape == x.d.shape else None
+    return x.on(d) if d.shape == x.d.shape else None
 
 
 def divided(x: Any, y: Any) -> Diagonal | None:
     """Diagonal by an array without lanes."""
-    if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
+    if type(x) is not Diagonal or type(y) is Diagonal or np.ndim(y) > x.d.ndim:
         return None
     d = x.d / y
-    return Diagonal(d) if d.shape == x.d.shape else None
+    return x.on(d) if d.shape == x.d.shape else None
 
 
 def times_matrix(x: Any, y: Any) -> Any:
     """Diagonal of vectors times a matrix: the rows of the matrix, scaled."""
-    if type(x) is Diagonal and type(y) is np.ndarray and x.d.ndim == 1 and y.ndim == 2:
+    if type(x) is Diagonal and x.square and type(y) is np.ndarray and x.d.ndim == 1 and y.ndim == 2:
         return np.multiply(x.d[:, None], y, order="C")  # lanes contiguous, for the ops to come
     return None
 
 
 def reshaped(x: Diagonal, *, shape: tuple[int, ...]) -> Diagonal | None:
     """The same lanes, each in another shape."""
-    one = x.d.size
-    fits = shape and shape[0] == one == math.prod(shape[1:])  # empty lanes have a shape of any other size
-    return Diagonal(x.d.reshape(shape[1:])) if fits else None
+    fits = shape and shape[0] == x.lanes and math.prod(shape[1:]) == x.d.size  # empty ones fit any other size
+    return x.on(x.d.reshape(shape[1:])) if fits else None
 
 
 FOLLOW: dict[str, Callable] = {
     "multiply": scaled,
     "divide": divided,
-    "negative": lambda x: Diagonal(-x.d),
+    "negative": lambda x: x.on(-x.d),
     "matmul": times_matrix,
     "reshape_to": reshaped,
 }

@@ -23,18 +23,24 @@ def directions(leaves: list, real_directions: bool) -> int:
 
 def seeds(leaves: list, start: int, stop: int, real_directions: bool) -> list:
     """Rows start to stop of the identity on all directions, as one array with a leading axis per leaf."""
-    if len(leaves) == 1 and start == 0 and stop == leaves[0].size:  # the usual case, all in one chunk
-        return [Diagonal(np.ones(leaves[0].shape, leaves[0].dtype))]
-    arrays, offset = [], 0
+    arrays: list[Any] = []
+    offset = 0
     for x in leaves:
-        rows = np.zeros((stop - start, x.size), x.dtype)
-        for unit in (1, 1j) if real_directions and x.dtype.kind == "c" else (1,):
-            low, high = max(start, offset), min(stop, offset + x.size)
-            if low < high:
-                rows[np.arange(low - start, high - start), np.arange(low - offset, high - offset)] = unit
+        if real_directions and x.dtype.kind == "c":
+            arrays.append(real_units(x, offset, start, stop))
+            offset += 2 * x.size
+        else:
+            arrays.append(Diagonal(np.ones(x.shape, x.dtype), stop - start, offset - start))
             offset += x.size
-        arrays.append(rows.reshape((stop - start, *x.shape)))
     return arrays
+
+
+def real_units(x: Any, offset: int, start: int, stop: int) -> np.ndarray:
+    """1 and then i for every element of a complex leaf whose directions begin at `offset`."""
+    rows = np.zeros((stop - start, x.size), x.dtype)
+    for unit, first in ((1, offset), (1j, offset + x.size)):
+        rows += unit * np.eye(stop - start, x.size, start - first, dtype=x.dtype)
+    return rows.reshape((stop - start, *x.shape))
 
 
 def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
