@@ -93,8 +93,8 @@ class Op:
 
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
-        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "structure", "domain", "doc",
-        "source", "arity", "complex",
+        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "structure",
+        "domain", "doc", "source", "arity", "complex",
     )  # fmt: skip
     name: str
     kind: str

@@ -60,9 +60,10 @@ class Varying(Tensor):
     """A value that depends on the input, and its number at this input."""
 
     __slots__ = ("level", "value")
+    level: Any  # a PatternLevel
     entries: dict = {}
 
-    def __init__(self, level: PatternLevel, value: Any):
+    def __init__(self, level: Any, value: Any):
         self.level = level
         self.value = value
 
@@ -134,7 +135,7 @@ def mine(x: Any, level: Level) -> bool:
     return type(x) is Varying and x.level is level
 
 
-def varying(level: PatternLevel, y: Any) -> Any:
+def varying(level: Any, y: Any) -> Any:
     """y as a value that depends on the input, unless it is no array."""
     return Varying(level, y) if hasattr(y, "dtype") else y
 

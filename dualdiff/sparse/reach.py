@@ -168,7 +168,9 @@ def contracted(call: Call) -> Any:
     for i, s in call.active.items():
         pairs = nonzero_terms(call, i, inputs, output, sizes)
         if pairs is not None:
-            found = relation.product(relation.from_pairs(*pairs, (math.prod(call.out.shape), s.shape[0])), s)
+            target, source = pairs
+            terms = relation.from_pairs(target, source, (math.prod(call.out.shape), s.shape[0]))
+            found = relation.product(terms, s)
         else:
             found = through_labels(call, i, s, inputs[i], output, sizes)
         total = relation.united(total, found)
@@ -193,7 +195,7 @@ def grid(labels: str, sizes: dict[str, int], lead: int = 0) -> dict[str, np.ndar
 def through_labels(call: Call, i: int, s: Any, labels: str, output: str, sizes: dict[str, int]) -> Any:
     """Union over the labels that the result lacks, copies along those that only the result has."""
     shape = call.shape(i)
-    own = {label: n for label, n in zip(labels, shape, strict=True)}
+    own = dict(zip(labels, shape, strict=True))
     kept = "".join(dict.fromkeys(label for label in labels if label in output))
     shared = tuple(own[label] for label in kept)
     coordinates = np.unravel_index(np.arange(math.prod(shape)), shape) if shape else ()
@@ -224,7 +226,7 @@ def nonzero_terms(call: Call, i: int, inputs: tuple, output: str, sizes: dict[st
     axes = grid(alone, sizes, lead=1)
     for label, index in zip(labels, np.nonzero(c) if c.ndim else (), strict=True):
         axes[label] = index.reshape((-1,) + (1,) * len(alone))
-    spread = (np.count_nonzero(c), *(sizes[k] for k in alone))
+    spread = (int(np.count_nonzero(c)), *(sizes[k] for k in alone))
     target = np.broadcast_to(places(output, call.out.shape, axes), spread)
     source = np.broadcast_to(places(inputs[i], call.shape(i), axes), spread)
     return target.reshape(-1), source.reshape(-1)
@@ -286,7 +288,7 @@ def along_axes(call: Call) -> Any:
     union = relation.collected(call.active[0], groups(shape, axes), slices)
     if out == one:
         return union
-    if len(out) == len(shape) and all(n == m for k, (n, m) in enumerate(zip(shape, out)) if k not in axes):
+    if len(out) == len(shape) and all(out[k] == n for k, n in enumerate(shape) if k not in axes):
         return relation.gathered(union, groups(out, axes))
     return None
 
