@@ -27,11 +27,13 @@ from dualdiff.ops import (
     histograms,
     indexing,
     joining,
+    linalg_eigen,
     linalg_functions,
     linalg_norm,
     logsums,
     ordering,
     padding,
+    polynomials,
     products,
     quantiles,
     questions,
@@ -39,6 +41,8 @@ from dualdiff.ops import (
     sampled,
     scans,
     selection,
+    sets,
+    slicewise,
     statistics,
     structural,
     ufuncs,
@@ -47,8 +51,8 @@ from dualdiff.ops import (
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
 _FUNCTIONS_ONLY = (
-    creation, differences, fft, histograms, joining, linalg_functions, linalg_norm, logsums, padding,
-    quantiles, questions, sampled, statistics,
+    creation, differences, fft, histograms, joining, linalg_eigen, linalg_functions, linalg_norm, logsums,
+    padding, polynomials, quantiles, questions, sampled, sets, slicewise, statistics,
 )  # fmt: skip
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.errors import NoDerivative
 
 RNG = np.random.default_rng(7)
 
@@ -242,18 +241,6 @@ def test_vecdot_keepdims():
 def test_trace_dtype():
     x = draw((2, 2), np.float32)
     assert dd.jvp(lambda x: np.trace(x, dtype=np.float64), (x,), (x,))[1].dtype == np.float64
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda x: np.matmul(x, x, axes=[(0, 1), (0, 1), (0, 1)]),
-        lambda x: np.vecdot(x, x, axes=[(0,), (0,), ()]),
-    ],
-)
-def test_product_refuses_axes(call):
-    with pytest.raises(NoDerivative, match="axes"):
-        dd.jvp(call, (np.eye(2),), (np.eye(2),))
 
 
 @pytest.mark.parametrize(

@@ -445,7 +445,7 @@ def test_ufunc_outer_of_questions_is_plain(run):
         (lambda x: np.busday_count(x, x), r"np\.busday_count"),
         (lambda x: np.packbits(x), r"np\.packbits"),
         (lambda x: np.savetxt("never", x), r"np\.savetxt"),
-        (lambda x: np.linalg.eig(np.outer(x, x)), r"np\.linalg\.eig"),
+        (lambda x: np.unpackbits(x), r"np\.unpackbits"),
         (lambda x: np.frompyfunc(lambda v: v, 1, 1)(x), r"vectorized"),
         (lambda x: x.tofile("never"), r"ndarray\.tofile"),
         (lambda x: x.strides, r"ndarray\.strides"),

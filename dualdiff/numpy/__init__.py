@@ -50,8 +50,15 @@ from numpy import (  # without NaN
     nanquantile, nanstd, nansum, nanvar,
 )
 from numpy import (  # sorting, searching, sets
-    argpartition, argsort, argwhere, compress, digitize, extract, flatnonzero, isin, lexsort, nonzero,
-    partition, searchsorted, sort, take_along_axis,
+    argpartition, argsort, argwhere, compress, digitize, extract, flatnonzero, intersect1d, isin, lexsort,
+    nonzero, partition, searchsorted, setdiff1d, setxor1d, sort, sort_complex, take_along_axis, union1d,
+    unique, unique_all, unique_counts, unique_inverse, unique_values,
+)
+from numpy import (  # polynomials and convolutions
+    convolve, correlate, poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots,
+)
+from numpy import (  # a function for every slice
+    apply_along_axis, apply_over_axes,
 )
 from numpy import (  # products
     cross, dot, einsum, einsum_path, gradient, inner, kron, matmul, outer, tensordot, trace, vdot, vecdot,
@@ -67,7 +74,7 @@ from numpy import (  # questions and text
     array2string, array_repr, array_str, iscomplexobj, isfortran, isrealobj, isscalar, iterable,
     may_share_memory, shares_memory,
 )
-from numpy import lib
+from numpy import emath, lib
 
 from dualdiff.numpy import fft, linalg
 from dualdiff.ops.arrange import repeat, roll, tile

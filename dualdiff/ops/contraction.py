@@ -20,6 +20,7 @@ from dualdiff.ops.structural import (
     as_array,
     astype,
     broadcast_to,
+    moveaxis,
     reshape_to,
 )
 
@@ -187,9 +188,20 @@ def right_batched(a, b):
 @numpy_function(np.matmul, np.linalg.matmul)
 def matmul(x1, x2, /, *, axes=None, axis=None):
     """The matrix product of the last two axes, stacks broadcast, vectors without their axis; also x1 @ x2."""
-    if axes is not None or axis is not None:
-        refuse("np.matmul", axes=axes, axis=axis)
-    return matrix_product(as_array(x1), as_array(x2))
+    if axis is not None:
+        refuse("np.matmul", axis=axis)
+    return with_axes(matrix_product, x1, x2, axes)
+
+
+def with_axes(f, x1, x2, axes):
+    """f, which acts on last axes, on other ones: `axes` lists those of each operand and of the result."""
+    x1, x2 = as_array(x1), as_array(x2)
+    if axes is None:
+        return f(x1, x2)
+    places = [tuple(k) if isinstance(k, (tuple, list)) else (k,) for k in axes]
+    last = [tuple(range(-len(k), 0)) for k in places]
+    y = f(moveaxis(x1, places[0], last[0]), moveaxis(x2, places[1], last[1]))
+    return moveaxis(y, last[2], places[2]) if len(places) > 2 and places[2] else y
 
 
 # ------------------------------------------------------------------------------ einsum

@@ -11,7 +11,7 @@ import operator
 import numpy as np
 
 from dualdiff.declare import numpy_function, refuse
-from dualdiff.ops.contraction import conjugated, einsum, matrix_product
+from dualdiff.ops.contraction import conjugated, einsum, matrix_product, with_axes
 from dualdiff.ops.structural import (
     as_array,
     astype,
@@ -135,8 +135,11 @@ def cross_of_vectors(x1, x2, /, *, axis=-1):
 
 def vecdot(x1, x2, /, *, axis=-1, keepdims=False, axes=None):
     """The sum of conj(x1) x2 along an axis."""
-    refuse("np.vecdot", axes=axes)
     x1, x2 = as_array(x1), as_array(x2)
+    if axes is not None:
+        if axis != -1 or keepdims:
+            raise TypeError("vecdot takes axes= without axis= and keepdims=")
+        return with_axes(vecdot, x1, x2, axes)
     if axis != -1:
         x1, x2 = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
     if x1.shape[-1:] != x2.shape[-1:] or not x1.ndim:  # einsum would broadcast an axis of 1
@@ -147,7 +150,9 @@ def vecdot(x1, x2, /, *, axis=-1, keepdims=False, axes=None):
 
 def matvec(x1, x2, /, *, axes=None, axis=None):
     """Matrices times vectors, on the last axes."""
-    refuse("np.matvec", axes=axes, axis=axis)
+    refuse("np.matvec", axis=axis)
+    if axes is not None:
+        return with_axes(matvec, x1, x2, axes)
     x1, x2 = as_array(x1), as_array(x2)
     if x1.ndim < 2 or not x2.ndim:
         raise ValueError(
@@ -158,7 +163,9 @@ def matvec(x1, x2, /, *, axes=None, axis=None):
 
 def vecmat(x1, x2, /, *, axes=None, axis=None):
     """Conjugated vectors times matrices, on the last axes."""
-    refuse("np.vecmat", axes=axes, axis=axis)
+    refuse("np.vecmat", axis=axis)
+    if axes is not None:
+        return with_axes(vecmat, x1, x2, axes)
     x1, x2 = conjugated(as_array(x1)), as_array(x2)
     if x2.ndim < 2 or not x1.ndim:
         raise ValueError(

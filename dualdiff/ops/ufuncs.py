@@ -17,6 +17,7 @@ from dualdiff.errors import ConversionError, MutationError, NoDerivative
 from dualdiff.ops.structural import as_array, cast
 
 _METHODS: dict[tuple[np.ufunc, str], Callable] = {}
+WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
 
 
 def ufunc_method(ufunc: np.ufunc, method: str) -> Callable:
@@ -89,6 +90,8 @@ def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
     """Answer a NumPy function, some argument holding a tensor."""
     ours = FUNCTIONS.get(func)
     if ours is None:
+        if func in WRITING:
+            raise MutationError(f"{_name(func)} writes in place.", "Write x = x.at[i].set(v).")
         raise _no_rule(_name(func))
     return call_with_signature(ours, func, args, kwargs)
 
