@@ -1,6 +1,6 @@
 """Functions that rearrange one array: flips, rolls, repeats, triangles, diagonals, grids and windows.
 
-There is no rule in this file. Everything is made of slices, gathers, joins and broadcasts, and inherits both
+One op is here, `cycle`; everything else is made of slices, gathers, joins and broadcasts, and inherits both
 modes, batching and every order from them. See also joining.py, padding.py and differences.py.
 """
 
@@ -11,14 +11,14 @@ import operator
 import numpy as np
 
 from dualdiff.core import Tracer
-from dualdiff.declare import numpy_function
+from dualdiff.declare import numpy_function, op
+from dualdiff.domains import reals
 from dualdiff.errors import ControlFlowError
 from dualdiff.ops.indexing import cut, gather, spread, take, where
 from dualdiff.ops.structural import (
     as_array,
     broadcast_arrays,
     expand_to,
-    join,
     moveaxis,
     normal_axes,
     normal_axis,
@@ -84,6 +84,30 @@ def rot90(m, k=1, axes=(0, 1)):
     )
 
 
+@op
+class cycle:
+    """The elements moved on along an axis, the last ones to its start. The adjoint moves back.
+
+    Two slices and a join would do; stencils are made of little else, and this is a third of their ops.
+    """
+
+    shifts = ("axis",)
+
+    def evaluate(x, *, places, axis):
+        edge, ahead = -places % max(x.shape[axis], 1), (slice(None),) * axis
+        return np.concatenate([x[(*ahead, slice(edge, None))], x[(*ahead, slice(edge))]], axis=axis)
+
+    def out(x, *, places, axis):
+        return x
+
+    def transpose(y_bar, x, *, places, axis):
+        return cycle(y_bar, places=-places, axis=axis)
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (2, 4), dtype),), {"places": 1, "axis": 1}
+        yield (reals.sample(rng, (3, 2), dtype),), {"places": -5, "axis": 0}
+
+
 @numpy_function(np.roll)
 def roll(a, shift, axis=None):
     """The elements shifted along axes; what leaves at the end enters at the start."""
@@ -93,9 +117,9 @@ def roll(a, shift, axis=None):
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     for s, k in np.broadcast(deciding(shift, "shifts"), axes):
         k = normal_axis(k, a.ndim)
-        edge = -operator.index(s) % max(a.shape[k], 1)
-        if edge:
-            a = join(on_axis(a, k, edge), on_axis(a, k, None, edge), axis=k)
+        places = operator.index(s)
+        if places % max(a.shape[k], 1):
+            a = cycle(a, places=places, axis=k)
     return a
 
 

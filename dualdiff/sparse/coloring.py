@@ -99,7 +99,7 @@ def members(colors: np.ndarray) -> list[np.ndarray]:
 
 # -------------------------------------------------- what is given
 def as_pattern(given: Any) -> Any:
-    """A boolean CSR array from a sparse matrix, whose stored entries count, or a dense one, whose non-zeros do."""
+    """A boolean CSR array from a sparse matrix, whose stored entries count, or from a dense one."""
     sparse = scipy_types()
     if sparse.issparse(given):
         found = sparse.csr_array(given)
@@ -157,7 +157,7 @@ def check_symmetric(s: Any, partition: str) -> None:
 
 
 def cheapest(s: Any, order: Any) -> Coloring:
-    """Columns; rows unless the fullest column rules them out; both, where one has many colours for few entries.
+    """Columns; rows unless the fullest column rules them out; both, where one has many colours for its size.
 
     Only what comes out is then coloured in every order.
     """
@@ -275,6 +275,7 @@ def best(
         names = ["natural"] if order != "slow" or edges > FEW else []
         names += ["largest-first"] if edges <= MANY and order != "slow" else []
         names += ["smallest-last", "incidence-degree"] if edges <= FEW and order != "quick" else []
+        names += ["dynamic-largest-first"] if edges <= FEW and order != "quick" else []
     made = None
     found: tuple[np.ndarray, str] | None = None
     for name in names:

@@ -105,7 +105,7 @@ class Plan:
     # ---------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         chosen = self.selected(args, kwargs)
-        signature.check(self.signature, signature.Signature.of(args, kwargs, set(chosen.keys)), f"{self!r}")
+        signature.check(self.signature, signature.Signature.of(args, kwargs, set(chosen.keys)), self)
         return self.matrix(chosen)
 
     def selected(self, args: tuple, kwargs: dict) -> Selection:
@@ -139,7 +139,7 @@ class Plan:
         return self.swept(push, arrays, lanes)
 
     def pulled(self, chosen: Selection, arrays: list, lanes: int) -> Any:
-        """(lanes, inputs): the cotangents for seeds with an array for each output leaf, from one run on a tape."""
+        """(lanes, inputs): the cotangents for seeds with an array for each output leaf, from one tape."""
         leaves = chosen.leaves
         idents, _, roots, *_ = run_on_tape(chosen, leaves, chosen.trees, False, self.transform)
 
@@ -267,8 +267,8 @@ def prepare_jacobian(
     """A plan: a function that returns the Jacobian of f as a CSR array, for arguments shaped like `args`.
 
     Shapes      (outputs, inputs), all leaves ravelled in order
-    Cost        preparing: one run of f to detect the pattern, a colouring, two products to check them; a call:
-                one batched sweep with as many seeds as there are colours, no detection and no colouring
+    Cost        preparing: one run of f to detect the pattern, a colouring, two products to check them;
+                a call: one batched sweep with a seed for each colour, no detection and no colouring
     Raises      GradientMismatch where an entry is missing in a pattern that was given; PlanMismatch when
                 called with other shapes, dtypes or integers; ControlFlowError with kind="global"; ImportError
                 without SciPy

@@ -25,8 +25,10 @@ def scipy_sparse() -> Any:
 
 
 def assembled(indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int]) -> Any:
-    """The relation with these index arrays."""
-    return scipy_sparse().csr_array((np.ones(len(indices), bool), indices, indptr), shape=shape)
+    """The relation with these index arrays, in the integers that SciPy's solvers take."""
+    kind = np.int32 if max(*shape, len(indices)) < 2**31 else np.int64
+    arrays = np.ones(len(indices), bool), indices.astype(kind), indptr.astype(kind)
+    return scipy_sparse().csr_array(arrays, shape=shape)
 
 
 def unit(size: int, start: int, width: int) -> Any:

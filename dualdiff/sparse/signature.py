@@ -16,7 +16,7 @@ from dualdiff.tree import Tree, flatten, paths
 
 
 class Signature(NamedTuple):
-    """The arguments of a call: their tree, and for each leaf shape and dtype, or the leaf itself where fixed."""
+    """The arguments of a call: their tree, and for each leaf shape and dtype, or the leaf if it is fixed."""
 
     tree: Tree
     leaves: list
