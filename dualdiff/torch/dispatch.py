@@ -1,0 +1,183 @@
+"""How a function of tensors is made of one on arrays: take the values, compute, name the result as PyTorch does.
+
+`apply` is the general way. `unary` and `binary` are shorter ways for elementwise functions: operands of one
+dtype go straight to the engine's fast entries, everything else takes PyTorch's promotion first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import OPS, Op
+from dualdiff.errors import DualdiffError
+from dualdiff.modes import reverse_entries  # noqa: F401  (for what it installs)
+from dualdiff.modes.reverse import TapeTensor
+from dualdiff.ops.structural import astype
+from dualdiff.torch.dtypes import default_real, result_dtype
+from dualdiff.torch.errors import SizeError
+from dualdiff.torch.graph import wrapped
+from dualdiff.torch.state import STATE
+from dualdiff.torch.tensor import Tensor, View, operand, outside, renew, tracked_array
+
+
+def method(f: Callable) -> Callable:
+    """Let a function that takes a tensor first be a method of tensors as well."""
+    setattr(Tensor, f.__name__, f)
+    return f
+
+
+def apply(label: str, f: Callable, *args: Any, **kwargs: Any) -> Any:
+    """f of the values of tensors, as a tensor or a tuple of them."""
+    values = [operand(x) for x in args]
+    y = computed(label, f, values, kwargs)
+    if isinstance(y, tuple):
+        return tuple(outside(part, label) for part in y)
+    return outside(y, "" if any(y is x for x in values) else label)
+
+
+def computed(label: str, f: Callable, values: list, kwargs: dict) -> Any:
+    """f(*values), with NumPy's complaint about shapes as PyTorch's users catch it."""
+    try:
+        return f(*values, **kwargs)
+    except (DualdiffError, IndexError):  # an axis that is not there is PyTorch's IndexError as well
+        raise
+    except ValueError as error:
+        shapes = ", ".join(str(tuple(x.shape)) for x in values if hasattr(x, "shape"))
+        name = label.removesuffix("Backward0") or getattr(f, "__name__", "the function")
+        raise SizeError(
+            f"{name.lower()} of tensors of shape {shapes}: {str(error).splitlines()[0]}.",
+            "Shapes broadcast from the right; reshape, or add an axis of length 1 with x[:, None].",
+        ) from error
+
+
+def inexact(x: Any) -> Any:
+    """x, or the default dtype's numbers where it holds integers."""
+    return astype(x, default_real()) if x.dtype.kind in "biu" else x
+
+
+def common(*values: Any) -> list:
+    """Arrays and Python numbers in the dtype that PyTorch promotes them to."""
+    dtype = result_dtype(values)
+    return [
+        (x if x.dtype == dtype else astype(x, dtype)) if hasattr(x, "dtype") else dtype.type(x)
+        for x in values
+    ]
+
+
+def number_or_value(x: Any) -> Any:
+    """The value of an operand of an operator: NumPy's scalars count as Python's numbers, as in PyTorch."""
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, Tensor):
+        return operand(x)
+    if isinstance(x, (int, float, complex, np.ndarray)):
+        return x
+    return NotImplemented
+
+
+# -------------------------------------------------- elementwise, one argument
+def unary(name: str, f: Callable, label: str = "", *, floating: bool = True) -> Callable:
+    """PyTorch's function `name`, which is NumPy's f element by element; integers become floating if asked."""
+    label = label or f"{name.capitalize()}Backward0"
+    entry = TapeTensor.entries.get(getattr(f, "evaluate", f))
+    op = OPS.get(getattr(f, "__name__", ""))
+    fast = entry is not None and op is not None and op.kind == "elementwise"
+
+    def call(input: Tensor) -> Tensor:
+        if input.viewed is not None:
+            renew(input, input.viewed)
+        value = input.value
+        if fast and type(value) is TapeTensor and STATE.grad:
+            y = entry(value)
+            y.node = wrapped(y.node, op, FIRST, label)
+            return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
+        x = operand(input)
+        return outside(f(inexact(x) if floating else x), label)
+
+    return titled(call, name, f"{name} of each element.")
+
+
+def titled(call: Callable, name: str, doc: str) -> Callable:
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = doc
+    return call
+
+
+# -------------------------------------------------- elementwise, two arguments
+FIRST, BOTH = (0,), (0, 1)
+FAST = frozenset([TapeTensor, np.ndarray])
+
+
+def binary(
+    name: str, f: Callable, plain: Callable, labels: tuple[str, str, str], *, floating: bool = False
+) -> Callable:
+    """PyTorch's function `name`, which is NumPy's ufunc f, or faster its operator `plain`, on two operands.
+
+    `labels` are PyTorch's names for tensor and tensor, tensor and number, number and tensor.
+    """
+    of_tensors, with_number, of_number = labels
+    op = OPS[f.__name__]
+    kinds = "fc" if floating else "fciu"  # dtypes in which operands of one dtype need no promotion
+
+    def call(input: Any, other: Any) -> Any:
+        if type(input) is Tensor and STATE.grad:
+            if input.viewed is not None:
+                renew(input, input.viewed)
+            x, kind = input.value, type(other)
+            if kind is Tensor:
+                if other.viewed is not None:
+                    renew(other, other.viewed)
+                y = other.value
+                if type(x) in FAST and type(y) in FAST:
+                    dtype = x.dtype
+                    if dtype is y.dtype and dtype.kind in kinds:
+                        return fast(plain, op, x, y, of_tensors)
+            elif (kind is float or kind is int) and type(x) in FAST and x.dtype.kind in "fc":
+                return fast(plain, op, x, other, with_number)
+        return slow(input, other)
+
+    def slow(input: Any, other: Any) -> Any:
+        x, y = number_or_value(input), number_or_value(other)
+        if x is NotImplemented or y is NotImplemented:
+            return NotImplemented
+        label = of_tensors if hasattr(x, "dtype") and hasattr(y, "dtype") else with_number
+        label = label if hasattr(x, "dtype") else of_number
+        x, y = common(x, y)
+        if floating:
+            x, y = inexact(x), inexact(y)
+        return outside(computed(name, f, [x, y], {}), label)
+
+    def function(input: Any, other: Any) -> Any:
+        y = call(input, other)
+        if y is NotImplemented:
+            kinds = f"{type(input).__name__} and {type(other).__name__}"
+            raise TypeError(f"{name} takes tensors and numbers; it was given {kinds}")
+        return y
+
+    function.operator = call  # type: ignore[attr-defined]  # what Python's operator does: it may decline
+    return titled(function, name, f"{name} of two operands, element by element; shapes broadcast.")
+
+
+def fast(plain: Callable, op: Op, x: Any, y: Any, label: str) -> Tensor:
+    """The operation on values of one dtype, by the engine's own entries."""
+    try:
+        z = plain(x, y)
+    except ValueError:
+        z = computed(label, plain, [x, y], {})  # which says what does not fit
+    if type(z) is TapeTensor:
+        active = BOTH if type(x) is type(y) else FIRST
+        z.node = wrapped(z.node, op, active, label)
+        return Tensor(z if type(z.primal) is np.ndarray else tracked_array(z.primal, z.node))
+    return Tensor(z if type(z) is np.ndarray else np.asarray(z))
+
+
+# -------------------------------------------------- views
+def view_of(base: Tensor, label: str, replay: Callable, why_not: str = "") -> Tensor:
+    """replay(value of base) as a tensor that knows what it is a view of, if NumPy did not have to copy."""
+    y = apply(label, replay, base)
+    if isinstance(y.array, np.ndarray) and np.may_share_memory(y.array, base.array):
+        y.viewed = View(base, replay, why_not)
+    return y

@@ -1,0 +1,210 @@
+"""Writing in place: into the memory of a tensor, with the graph following.
+
+The new value is computed as the out-of-place function computes it, from a copy if that is recorded, and then
+written into the tensor's memory. The tensor takes the new node. If it is a view, the tensor that it is a view
+of takes one as well, by the functional update (ops/updates.py), and all other views of that renew theirs when
+they are next used. The write is noted, so that a node which had saved the old values refuses to use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualdiff.core import Tracer
+from dualdiff.errors import MutationError
+from dualdiff.modes.reverse import TapeTensor
+from dualdiff.modes.tape import Node
+from dualdiff.ops.indexing import getitem
+from dualdiff.ops.updates import overwrite
+from dualdiff.torch import elementwise
+from dualdiff.torch.dispatch import method
+from dualdiff.torch.dtypes import BY_NUMPY, category
+from dualdiff.torch.errors import DtypeError, SizeError
+from dualdiff.torch.graph import CLOCK, LEVEL, AccumulateGrad, EagerTensor
+from dualdiff.torch.indexing import full_key, split_key
+from dualdiff.torch.state import STATE
+from dualdiff.torch.tensor import Tensor, node_of, operand
+
+
+def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "") -> Tensor:
+    """tensor <- f(tensor, *others), in its own memory."""
+    recorded = STATE.grad and any(isinstance(x, Tensor) and x.requires_grad for x in (tensor, *others))
+    check_writable(tensor, name, recorded)
+    x = tensor.array
+    if not recorded:
+        y = f(Tensor(x), *others).array
+        settle(tensor, name, x, y)
+        return tensor
+    old = Tensor(x.copy())  # what the rules of f may save
+    node = node_of(tensor)
+    if node is not None:
+        old.value = TapeTensor(LEVEL, old.value, node)
+    others = tuple(old if other is tensor else other for other in others)
+    y = f(old, *others)
+    settle(tensor, name, x, y.array)
+    new = node_of(y)
+    if new is None:  # what was written does not depend on anything tracked, and nothing of the old is left
+        new = node_of(refill(old, y))
+    if label:
+        new[3].label = label  # type: ignore[index]
+    rebind(tensor, new)
+    return tensor
+
+
+def settle(tensor: Tensor, name: str, x: np.ndarray, y: np.ndarray) -> None:
+    """Write y into x, if it fits."""
+    if y.shape != x.shape:
+        raise SizeError(
+            f"{name} in place on a tensor of shape {x.shape} gives shape {y.shape}.",
+            "Write the out-of-place form.",
+        )
+    if category(y.dtype) > category(x.dtype):
+        raise DtypeError(
+            f"{name} in place gives {BY_NUMPY[y.dtype]}, which a tensor of {BY_NUMPY[x.dtype]} cannot hold.",
+            "Write the out-of-place form, or convert the tensor first.",
+        )
+    x[...] = y
+    CLOCK.note(x)
+
+
+def check_writable(tensor: Tensor, name: str, recorded: bool) -> None:
+    """Refuse what PyTorch refuses: leaves that require a gradient, some views, and shared elements."""
+    x = tensor.array
+    if isinstance(x, Tracer):
+        raise MutationError(
+            f"{name} in place on a tensor inside a functional transform.", "Write the out-of-place form."
+        )
+    root = tensor if tensor._base is None else tensor._base
+    node = node_of(root)
+    if STATE.grad and node is not None and type(node[3]) is AccumulateGrad:
+        which = "a leaf that requires a gradient" if root is tensor else "a view of such a leaf"
+        raise MutationError(
+            f"{name} in place on {which}: its value is what backward() differentiates at.",
+            "Update parameters inside with torch.no_grad(), or write the out-of-place form.",
+        )
+    if recorded and tensor.viewed is not None and tensor.viewed.why_not:
+        raise MutationError(
+            f"{name} in place on a view that cannot be followed: {tensor.viewed.why_not}.",
+            "Write into the tensor itself by index, or into a clone().",
+        )
+    if not x.flags.writeable:
+        raise MutationError(
+            f"{name} in place on a tensor whose elements share memory, or whose memory is read-only.",
+            "Write into a clone().",
+        )
+
+
+def rebind(tensor: Tensor, node: Node | None) -> None:
+    """Let a tensor that was written be what `node` made; what it is a view of follows, up to the root."""
+    view = tensor.viewed
+    if view is None:
+        tensor.value = TapeTensor(LEVEL, tensor.array, node)  # type: ignore[arg-type]
+        return
+    base, written = view.base, EagerTensor(tensor.array, node)  # type: ignore[arg-type]
+    positions = np.asarray(view.replay(np.arange(base.numel()).reshape(base.shape)))
+    before = operand(base)
+    after = overwrite(before, written, positions)
+    after.node[3].label = "CopySlices"
+    rebind(base, after.node)
+    tensor.value = tensor.array  # its own node is stale: it is renewed from the base
+
+
+def refill(old: Tensor, y: Tensor) -> Tensor:
+    """y in the place of every element of old, as a function of old: its derivative is 0, and known."""
+    x = operand(old)
+    everywhere = np.arange(old.numel()).reshape(old.shape)
+    new = overwrite(x, y.array.astype(x.dtype), everywhere)
+    return Tensor(TapeTensor(LEVEL, new.primal, new.node))
+
+
+# -------------------------------------------------- methods
+def in_place(name: str, f: Callable) -> Callable:
+    """The method name_, which writes what f gives."""
+
+    def call(self: Tensor, *others: Any, **kwargs: Any) -> Tensor:
+        return write(self, f"{name}_", lambda x, *rest: f(x, *rest, **kwargs), *others)
+
+    call.__name__ = call.__qualname__ = f"{name}_"
+    call.__doc__ = f"{name} in place."
+    return method(call)
+
+
+for _f in (
+    elementwise.add, elementwise.sub, elementwise.mul, elementwise.div, elementwise.pow,
+    elementwise.remainder, elementwise.neg, elementwise.exp, elementwise.log, elementwise.sqrt,
+    elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid, elementwise.relu,
+    elementwise.abs, elementwise.square, elementwise.reciprocal, elementwise.clamp, elementwise.floor,
+    elementwise.ceil, elementwise.round, elementwise.masked_fill, elementwise.addcmul, elementwise.addcdiv,
+    elementwise.lerp,
+):  # fmt: skip
+    in_place(_f.__name__, _f)
+for _method, _name in {
+    "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ipow": "pow_",
+    "imod": "remainder_",
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_method}__", getattr(Tensor, _name))
+
+
+def written(x: Tensor, value: Any) -> Tensor:
+    """`value` in the shape and dtype of x."""
+    if not isinstance(value, Tensor):
+        value = Tensor(np.asarray(value, None if isinstance(value, np.ndarray) else x.value.dtype))
+    elif category(value.value.dtype) == 3 > category(x.value.dtype):
+        raise DtypeError(f"writing {value.dtype} into a tensor of {x.dtype}.", "Write its real part.")
+    try:
+        return value.to(x.dtype).expand(*x.shape) if value.shape != x.shape else value.to(x.dtype)
+    except (ValueError, IndexError) as error:
+        raise SizeError(
+            f"writing a tensor of shape {tuple(value.shape)} into one of shape {tuple(x.shape)}.",
+            "The value has to broadcast to what is written.",
+        ) from error
+
+
+@method
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """The values of src, in place; src broadcasts and is cast."""
+    return write(self, "copy_", written, src, label="CopyBackwards")
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """One value everywhere, in place."""
+    return write(self, "fill_", written, value, label="FillBackward0")
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """0 everywhere, in place."""
+    return write(self, "zero_", written, 0, label="ZeroBackward0")
+
+
+@method
+def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+    basic, advanced = split_key(key)
+    tracked = STATE.grad and (self.requires_grad or (isinstance(value, Tensor) and value.requires_grad))
+    if not tracked:
+        check_writable(self, "index assignment", False)
+        target, rest = self.array[full_key(basic)], advanced
+        new = value.array if isinstance(value, Tensor) else value
+        try:
+            target[... if rest is None else tuple(rest)] = new
+        except ValueError as error:
+            raise SizeError(
+                f"index assignment: {error}.", "The value has to broadcast to the index."
+            ) from error
+        CLOCK.note(self.array)
+    elif advanced is None:
+        copy_(self[key], value)
+    else:
+        everywhere = np.arange(self.numel()).reshape(self.shape)
+        positions = getitem(getitem(everywhere, full_key(basic)), tuple(advanced))
+        source = written(Tensor(np.empty(positions.shape, self.value.dtype)), value)
+
+        def put(x: Tensor, v: Tensor) -> Tensor:
+            y = overwrite(operand(x), operand(v), positions)
+            return Tensor(TapeTensor(LEVEL, y.primal, y.node))
+
+        write(self, "index assignment", put, source, label="IndexPutBackward0")
