@@ -12,6 +12,7 @@ import numpy as np
 
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.errors import ControlFlowError, ConversionError, ShapeError
+from dualdiff.ops.indexing import batched_mask
 from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 
 
@@ -39,6 +40,9 @@ class BatchTensor(Tensor):
             f"a batched value of {self.value.shape[0]} examples cannot steer Python control flow.",
             "Use np.where, or vmap(..., fallback='loop').",
         )
+
+    def as_mask(self) -> NoReturn:
+        raise batched_mask()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise ConversionError(

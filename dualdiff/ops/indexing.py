@@ -219,13 +219,17 @@ def one_per_axis(parts: list, shape: tuple[int, ...]) -> tuple[list, int]:
 
 
 def mask_to_indices(mask: Any, shape: tuple[int, ...]) -> tuple:
-    if isinstance(mask, Tracer):
-        raise batched_mask()
+    mask = plain_mask(mask)
     if mask.shape != shape:
         raise IndexError(
             f"boolean index of shape {mask.shape} did not match the indexed axes of shape {shape}"
         )
     return np.nonzero(mask)
+
+
+def plain_mask(mask: Any) -> Any:
+    """The booleans themselves; a tensor of booleans says whether it can decide a shape."""
+    return mask.as_mask() if isinstance(mask, Tracer) else mask
 
 
 def batched_mask() -> ControlFlowError:
@@ -258,9 +262,7 @@ def advanced(x: Any, parts: list, gap: int) -> Any:
 def index_array(part: Any) -> Any:
     if not is_mask(part):
         return np.asarray(part) if isinstance(part, int) else part
-    if isinstance(part, Tracer):
-        raise batched_mask()
-    return np.zeros(int(part), int)
+    return np.zeros(int(plain_mask(part)), int)
 
 
 # -------------------------------------------------- selection

@@ -80,6 +80,8 @@ class Varying(Tensor):
             self.level.escaped()
         return self.level.steer(self.value)
 
+    as_mask = concrete
+
     def __repr__(self) -> str:
         return f"Varying({self.value!r})"
 
