@@ -93,14 +93,12 @@ def by_substitution(coloring: Coloring) -> Callable:
     edges, ends = peeled(coloring)
     count = len(edges)
     number = {edge: k for k, edge in enumerate(edges)}
-    index = np.array(
-        [
-            count + i if i == j else number[min(i, j), max(i, j)]
-            for i, j in zip(row.tolist(), column.tolist(), strict=True)
-        ],
-        np.intp,
-    )
-    diagonal = colors * n + np.arange(n)
+    on_diagonal = row == column
+    held = row[on_diagonal]
+    diagonal = colors[held] * n + held
+    pairs = zip(np.minimum(row, column).tolist(), np.maximum(row, column).tolist(), strict=True)
+    index = np.array([number.get(pair, -1) for pair in pairs], np.intp)
+    index[on_diagonal] = count + np.arange(len(held))
     at, toward = np.array(ends, np.intp).reshape(-1, 2).T
     take = colors[toward] * n + at
     rows, columns = summed_edges(coloring, ends, number)
