@@ -12,37 +12,50 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
+import numpy as np
+
 from dualdiff.errors import EscapedTensor, InputTypeError
 
 new_level = itertools.count(1).__next__  # never reset: no transform call can meet another one's number
 
 
 class Level:
-    """One call of a transform: its number orders nesting, and it knows whether it is still running.
+    """One call of a transform: its number orders nesting, and it knows whether it is still running."""
 
-    `tick` numbers the nodes of a reverse tape downwards, so that the newest node is the smallest number.
-    Closing a level replaces `tick` by a function that raises: the hot path of reverse mode notices an
-    escaped tensor without testing for it.
-    """
-
-    __slots__ = ("number", "closed", "tick", "transform", "function", "code", "guarded")
+    __slots__ = ("number", "closed", "transform", "function", "code")
 
     def __init__(self, transform: str, f: Callable | None = None):
         self.number: float = new_level()
         self.closed = False
-        self.guarded: list | None = None  # arrays that must not be written (modes/guard.py); None: no guard
-        self.tick = itertools.count(0, -1).__next__
         self.transform = transform
-        self.function = getattr(f, "__name__", type(f).__name__)
+        self.function = getattr(f, "__name__", None) or type(f).__name__
         self.code = getattr(f, "__code__", None)  # names the user's line without keeping f alive
 
     def close(self) -> None:
         self.closed = True
-        self.tick = partial(raise_escaped, self.transform, self.function, self.code)  # no cycle through self
 
     def escaped(self) -> NoReturn:
         """Raise the error that names where the tensors of this level were made."""
         raise_escaped(self.transform, self.function, self.code)
+
+
+class TapeLevel(Level):
+    """A level of reverse mode: `tick` numbers its nodes downwards, the newest has the smallest number.
+
+    Closing the level replaces `tick` by a function that raises: the hot path notices an escaped tensor
+    without testing for it.
+    """
+
+    __slots__ = ("tick", "guarded")
+
+    def __init__(self, transform: str, f: Callable | None = None, guarded: list | None = None):
+        super().__init__(transform, f)
+        self.guarded = guarded  # arrays that must not be written (modes/guard.py); None: no guard
+        self.tick = itertools.count(0, -1).__next__
+
+    def close(self) -> None:
+        self.closed = True
+        self.tick = partial(raise_escaped, self.transform, self.function, self.code)  # no cycle through self
 
 
 def raise_escaped(transform: str, function: str, code: Any) -> NoReturn:
@@ -147,7 +160,9 @@ def bind(op: Op, args: tuple, params: dict) -> Any:
     """Apply `op`: the argument with the highest level acts, and with no tracer NumPy does."""
     top = None
     for x in args:
-        if isinstance(x, Tracer) and (top is None or x.level.number > top.level.number):
+        if type(x) is np.ndarray or not isinstance(x, Tracer):  # the first test only saves time
+            continue
+        if top is None or x.level.number > top.level.number:
             top = x
     if top is None:
         return op.evaluate(*args, **params)

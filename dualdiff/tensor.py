@@ -148,7 +148,8 @@ class Tensor(Tracer):
 
     def __init_subclass__(cls) -> None:
         cls.entries = {}
-        cls.__array_ufunc__ = ufunc_protocol(cls.entries)  # type: ignore[attr-defined]
+        if "__array_ufunc__" not in vars(cls):
+            cls.__array_ufunc__ = ufunc_protocol(cls.entries)  # type: ignore[method-assign]
 
     # ---------------------------------------------------------------- what a mode supplies
     @property
@@ -164,6 +165,8 @@ class Tensor(Tracer):
         raise NotImplementedError
 
     # ---------------------------------------------------------------- NumPy's protocols
+    __array_ufunc__ = ufunc_protocol({})
+
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         return ufuncs.call_function(func, args, kwargs)
 

@@ -67,6 +67,9 @@ class BatchTensor(Tensor):
 
     @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
+        if len(args) == 1 and op.shifts is not None and op.batch is None and not op.multiple:
+            x, params = args[0].value, shifted(op, params)
+            return BatchTensor(level, op.evaluate(x, **params) if type(x) is np.ndarray else op(x, **params))
         mapped = [type(x) is BatchTensor and x.level is level for x in args]
         values = [x.value if m else x for x, m in zip(args, mapped, strict=True)]
         if op.batch is not None:

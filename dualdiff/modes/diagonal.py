@@ -28,13 +28,14 @@ class Diagonal(Tensor):
     another chunk). By default each has its own.
     """
 
-    __slots__ = ("d", "lanes", "first")
+    __slots__ = ("d", "lanes", "first", "unit")
     level = _INSIDE
 
-    def __init__(self, d: Any, lanes: int | None = None, first: int = 0):
-        self.d = d
+    def __init__(self, d: Any, lanes: int | None = None, first: int = 0, unit: bool = False):
+        self.d = d  # never written: it may be another's array
         self.lanes = d.size if lanes is None else lanes
         self.first = first
+        self.unit = unit  # whether d is all ones, so that a product with it is the other factor
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,6 +83,8 @@ def scaled(x: Any, y: Any) -> Diagonal | None:
         x, y = y, x
     if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
         return None
+    if x.unit and type(y) is np.ndarray and y.shape == x.d.shape and y.dtype is x.d.dtype:
+        return x.on(y)
     d = x.d * y
     return x.on(d) if d.shape == x.d.shape else None
 
@@ -97,6 +100,8 @@ def divided(x: Any, y: Any) -> Diagonal | None:
 def times_matrix(x: Any, y: Any) -> Any:
     """Diagonal of vectors times a matrix: the rows of the matrix, scaled."""
     if type(x) is Diagonal and x.square and type(y) is np.ndarray and x.d.ndim == 1 and y.ndim == 2:
+        if x.unit and y.dtype is x.d.dtype:
+            return y.copy(order="K")
         return np.multiply(x.d[:, None], y, order="C")  # lanes contiguous, for the ops to come
     return None
 
@@ -104,7 +109,7 @@ def times_matrix(x: Any, y: Any) -> Any:
 def reshaped(x: Diagonal, *, shape: tuple[int, ...]) -> Diagonal | None:
     """The same lanes, each in another shape."""
     fits = shape and shape[0] == x.lanes and math.prod(shape[1:]) == x.d.size  # empty ones fit any other size
-    return x.on(x.d.reshape(shape[1:])) if fits else None
+    return Diagonal(x.d.reshape(shape[1:]), x.lanes, x.first, x.unit) if fits else None
 
 
 FOLLOW: dict[str, Callable] = {

@@ -45,6 +45,8 @@ class DualTensor(Tensor):
 
     @classmethod
     def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+        if len(args) == 1 and op.kind == "linear":
+            return dual_linear(op, level, args[0], params)
         primals, tangents = [], []
         for x in args:
             mine = type(x) is DualTensor and x.level is level
@@ -60,6 +62,15 @@ class DualTensor(Tensor):
         if op.multiple:
             return tuple(dual(level, *pair) for pair in zip(y, y_dot, strict=True))
         return dual(level, y, y_dot)
+
+
+def dual_linear(op: Op, level: Level, x: DualTensor, params: dict) -> Any:
+    """A linear op of one array, such as a slice or a sum, on a value and on its tangent."""
+    x, x_dot = x.primal, x.tangent
+    y = op.evaluate(x, **params) if type(x) is np.ndarray else op(x, **params)
+    with np.errstate(all="ignore"):
+        y_dot = op.evaluate(x_dot, **params) if type(x_dot) is np.ndarray else op(x_dot, **params)
+    return dual(level, numeric(op, y), y_dot)
 
 
 def dual(level: Level, y: Any, y_dot: Any) -> Any:

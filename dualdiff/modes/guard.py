@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Level
+from dualdiff.core import TapeLevel
 from dualdiff.errors import MutationError
 
 COPIED = 4096  # bytes up to which a copy costs less than an op
@@ -21,7 +21,7 @@ COPIED = 4096  # bytes up to which a copy costs less than an op
 _locked: dict[int, list[np.ndarray]] = {}
 
 
-def kept(level: Level, x: Any) -> Any:
+def kept(level: TapeLevel, x: Any) -> Any:
     """x for the tape of `level`: a copy if it is a small array, else x, read-only while the level is open."""
     if level.guarded is None or type(x) is not np.ndarray:
         return x
@@ -30,17 +30,18 @@ def kept(level: Level, x: Any) -> Any:
     owner: Any = x
     while type(owner) is np.ndarray:  # a view, and what it is a view of
         if owner.flags.writeable:
-            owner.flags.writeable = False
+            owner.setflags(write=False)
             level.guarded.append(owner)
             _locked[id(owner)] = []
         owner = owner.base
     return x
 
 
-def release(level: Level) -> None:
+def release(level: TapeLevel) -> None:
     """Make the arrays writable again, owners before their views."""
-    for x in sorted(level.guarded or (), key=depth):
-        unlock(x)
+    if level.guarded:
+        for x in level.guarded if len(level.guarded) == 1 else sorted(level.guarded, key=depth):
+            unlock(x)
     level.guarded = None
 
 
@@ -53,7 +54,7 @@ def unlock(x: np.ndarray) -> None:
     """Make x writable, and what waits for it; x waits while an outer level guards what it is a view of."""
     waiting = _locked.pop(id(x), [])
     try:
-        x.flags.writeable = True
+        x.setflags(write=True)
     except ValueError:
         owner: Any = x.base
         while type(owner) is np.ndarray and id(owner) not in _locked:
@@ -64,7 +65,7 @@ def unlock(x: np.ndarray) -> None:
         unlock(view)
 
 
-def explain(level: Level, error: ValueError) -> None:
+def explain(level: TapeLevel, error: ValueError) -> None:
     """Say why an array of the user's is read-only, if that is what the error is about."""
     if level.guarded and "read-only" in str(error):
         raise MutationError(

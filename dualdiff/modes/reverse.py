@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.avals import Aval, aval_of
-from dualdiff.core import Level, Op
+from dualdiff.core import Op, TapeLevel
 from dualdiff.declare import over
 from dualdiff.errors import NoDerivative
 from dualdiff.modes.forward import PUSH
@@ -28,7 +28,7 @@ class TapeTensor(Tensor):
 
     __slots__ = ("level", "primal", "node", "__weakref__")
 
-    def __init__(self, level: Level, primal: Any, node: Node):
+    def __init__(self, level: TapeLevel, primal: Any, node: Node):
         self.level = level
         self.primal = primal
         self.node = node
@@ -50,7 +50,9 @@ class TapeTensor(Tensor):
         return f"TapeTensor({self.primal!r})"
 
     @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+    def interpret(cls, op: Op, level: TapeLevel, args: tuple, params: dict) -> Any:
+        if len(args) == 1 and op.kind == "linear":
+            return record_linear(op, level, args[0], params)
         xs: list = []
         made_by: list = []
         active: list[int] = []
@@ -82,13 +84,35 @@ class TapeTensor(Tensor):
         return TapeTensor(level, y, node)
 
 
-def leaf(level: Level, x: Any) -> TapeTensor:
+def leaf(level: TapeLevel, x: Any) -> TapeTensor:
     """x as an input of the tape."""
     return TapeTensor(level, x, (level.tick(), x.shape, x.dtype, None, None, None, None))
 
 
 # -------------------------------------------------- recording
-def _output(level: Level, node: Node, k: int, y: Any) -> Any:
+def record_linear(op: Op, level: TapeLevel, x: TapeTensor, params: dict) -> Any:
+    """A linear op of one array, such as a slice or a sum: of its argument the aval is kept and no more."""
+    parent, primal = x.node, x.primal
+    y = op.evaluate(primal, **params) if type(primal) is np.ndarray else op(primal, **params)
+    dtype = numeric(op, y).dtype
+    if dtype.kind not in "fc":
+        return y
+    aval = Aval(parent[1], parent[2])
+    return TapeTensor(level, y, (level.tick(), y.shape, dtype, linear_rule(op), None, aval, params, parent))
+
+
+@lru_cache(None)
+def linear_rule(op: Op) -> Rule:
+    """The rule of a linear op of one array, whose aval stands in the place of all."""
+
+    def pull(y_bar, y, aval, params):
+        bars = op.transpose(y_bar, aval, **params)
+        return bars if isinstance(bars, (tuple, list)) else (bars,)
+
+    return Rule(pull, lambda x_dots, y, aval, params: PUSH["linear"](op, y, (aval,), x_dots, params))
+
+
+def _output(level: TapeLevel, node: Node, k: int, y: Any) -> Any:
     if y.dtype.kind not in "fc":
         return y
     return TapeTensor(level, y, (level.tick(), y.shape, y.dtype, SELECT, None, None, k, node))
@@ -176,7 +200,7 @@ def transpose_differential(op: Op, active: tuple, y_bar: Any, y: Any, xs: Any, p
 
 def transpose_linear(f: Callable, avals: list[Aval], y_bars: Iterable, name: str) -> list:
     """The cotangents of the arguments of a linear function (of these avals) for those of its outputs."""
-    level = Level(f"the transpose of {name}")
+    level = TapeLevel(f"the transpose of {name}")
     inputs = [leaf(level, aval) for aval in avals]
     ys = f(*inputs)
     seeds = [

@@ -77,12 +77,17 @@ def described(x: Any) -> str:
 
 def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, list[Tree]]:
     """The checked leaves of several arguments, known by position or name, and one tree each."""
-    leaves, trees = [], []
+    leaves: list = []
+    trees: list[Tree] = []
     for i, value in enumerate(values):
+        if type(value) is np.ndarray and value.dtype.kind in "fc":  # the usual leaf, told at once
+            leaves.append(value)
+            trees.append(LEAF)
+            continue
         found, tree = flatten(value)
         trees.append(tree)
         for k, x in enumerate(found):
-            if type(x) is np.ndarray and x.dtype.kind in "fc":  # the usual leaf, told at once
+            if type(x) is np.ndarray and x.dtype.kind in "fc":
                 leaves.append(x)
                 continue
             if tree is not LEAF and type(x) is int:  # a count in a container, not a number written short
@@ -93,7 +98,7 @@ def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, l
 
 def rebuild(trees: list[Tree], leaves: list) -> tuple:
     """The arguments again, from all their leaves."""
-    if all(tree is LEAF for tree in trees):
+    if len(leaves) == len(trees) and all([tree is LEAF for tree in trees]):
         return tuple(leaves)
     values, start = [], 0
     for tree in trees:
@@ -190,6 +195,11 @@ def give_back(derivative: Any, like: Any, seen: set[int]) -> Any:
 
 def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     """Each derivative for its leaf; arrays that the user gave in are never handed out again."""
+    if len(derivatives) == 1 and type(likes[0]) is np.ndarray:  # the usual case, told at once
+        (x_bar,) = derivatives
+        fresh = type(x_bar) is np.ndarray and x_bar.base is None and x_bar.flags.writeable
+        if fresh and all([x_bar is not x for x in given]):
+            return derivatives
     seen = set(map(id, given))
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
 
@@ -204,6 +214,8 @@ def compact(block: Any) -> Any:
 def fresh_values(ys: list, leaves: list | None = None) -> list:
     """The values for the user, in memory that no input shares. Without `leaves` every array is copied: it may
     be a residual of the pullback that goes out with it."""
+    if len(ys) == 1 and type(ys[0]) is np.ndarray:  # the usual case, told at once
+        return [ys[0].copy()] if shared(ys[0], leaves) else ys
     fresh: list = []
     for y in ys:
         if type(y) is np.ndarray and (shared(y, leaves) or any(y is z for z in fresh)):
@@ -213,7 +225,7 @@ def fresh_values(ys: list, leaves: list | None = None) -> list:
 
 
 def shared(y: np.ndarray, leaves: list | None) -> bool:
-    return leaves is None or y.base is not None or not y.flags.writeable or any(y is x for x in leaves)
+    return leaves is None or y.base is not None or not y.flags.writeable or any([y is x for x in leaves])
 
 
 def own(x: Any, kind: Any, level: Any) -> bool:

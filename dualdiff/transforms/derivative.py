@@ -24,7 +24,7 @@ from dualdiff.transforms.boundary import (
 from dualdiff.transforms.lanes import chunked, swept
 from dualdiff.transforms.linear import columns_forward, push_forward, record_forward, run_on_tape
 from dualdiff.transforms.selection import Selection
-from dualdiff.tree import Tree, unflatten
+from dualdiff.tree import LEAF, Tree, unflatten
 
 
 def choose_mode(inputs: int, outputs: int = 1) -> str:
@@ -92,11 +92,11 @@ def value_and_grad(
 
 def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
     """Value, cotangent of each leaf, aux, from one sweep that frees the tape as it goes."""
-    idents, ys, roots, tree, aux = run_on_tape(chosen, chosen.leaves, chosen.trees, has_aux, "grad")
+    idents, ys, roots, tree, aux = run_on_tape(chosen.alone, chosen.leaves, chosen.trees, has_aux, "grad")
     check_scalar(ys, tree, chosen, holomorphic)
     (root,) = roots
     del roots
-    start = [] if root is None else [(root, np.ones((), ys[0].dtype)[()])]
+    start = [] if root is None else [(root, ys[0].dtype.type(1))]
     del root
     bars = sweep(start)
     return ys[0], [bars.get(ident) for ident in idents], aux
@@ -106,13 +106,13 @@ def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tup
     """The same from one forward sweep: batched over the inputs, or plain for a single real one."""
     if len(chosen.leaves) == 1 and chosen.size == 1 and not chosen.complex:
         (x,) = chosen.leaves
-        ys, y_dots, tree, aux = push_forward(chosen, [x], chosen.trees, [one_like(x)], has_aux, "grad")
+        ys, y_dots, tree, aux = push_forward(chosen.alone, [x], chosen.trees, [one_like(x)], has_aux, "grad")
         check_scalar(ys, tree, chosen, holomorphic)
         y_dot = y_dots[0]
         return ys[0], [y_dot if y_dot is None or x.ndim == 0 else y_dot.reshape(x.shape)], aux
-    ys, pull, tree, aux = record_forward(chosen, chosen.leaves, chosen.trees, has_aux, "grad")
+    ys, pull, tree, aux = record_forward(chosen.alone, chosen.leaves, chosen.trees, has_aux, "grad")
     check_scalar(ys, tree, chosen, holomorphic)
-    return ys[0], pull([np.ones((), ys[0].dtype)[()]]), aux
+    return ys[0], pull([ys[0].dtype.type(1)]), aux
 
 
 def one_like(x: Any) -> Any:
@@ -131,6 +131,8 @@ def check_holomorphic_input(chosen: Selection, holomorphic: bool) -> None:
 
 def check_scalar(ys: list, tree: Tree, chosen: Selection, holomorphic: bool) -> None:
     """One real number, or one complex number when the function is declared holomorphic."""
+    if tree is LEAF and ys[0].shape == () and ys[0].dtype.kind == ("c" if holomorphic else "f"):
+        return
     f, y = name_of(chosen.f), ys[0]
     if tree.kind is not None:
         raise ScalarOutputError(
@@ -259,7 +261,7 @@ def check_jacobian_output(ys: list, chosen: Selection, holomorphic: bool) -> Non
 
 def blocks_forward(chosen: Selection, has_aux: bool, chunk_size: Any) -> tuple:
     """Value leaves, a row of blocks per output leaf, tree, aux: all inputs in batched forward sweeps."""
-    ys, columns, tree, aux = columns_forward(chosen, chosen.leaves, chosen.trees, has_aux, chunk_size)
+    ys, columns, tree, aux = columns_forward(chosen.alone, chosen.leaves, chosen.trees, has_aux, chunk_size)
     return ys, [column_blocks(c, y, chosen.leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
 
 
@@ -281,7 +283,7 @@ def column_blocks(columns: Any, y: Any, leaves: list) -> list:
 def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -> tuple:
     """The same from one recorded run; "auto" turns to forward mode when the outputs outnumber the inputs."""
     leaves = chosen.leaves
-    idents, ys, roots, tree, aux = run_on_tape(chosen, leaves, chosen.trees, has_aux, "jacobian")
+    idents, ys, roots, tree, aux = run_on_tape(chosen.alone, leaves, chosen.trees, has_aux, "jacobian")
     if mode == "auto" and choose_mode(chosen.size, sum(y.size for y in ys)) == "forward":
         columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen)
         return ys, [column_blocks(c, y, leaves) for c, y in zip(columns, ys, strict=True)], tree, aux

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.avals import aval_of
-from dualdiff.core import Level
+from dualdiff.core import Level, TapeLevel
 from dualdiff.errors import InputTypeError, StructureError
 from dualdiff.modes import guard, reverse_entries  # noqa: F401  (the latter for what it installs)
 from dualdiff.modes.forward import DualTensor
@@ -126,8 +126,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -
 
 def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, transform: str) -> tuple:
     """Run f on leaves of a tape: the ids of the leaves, value leaves and their nodes, tree, aux."""
-    level = Level(transform, f)
-    level.guarded = []
+    level = TapeLevel(transform, f, guarded=[])
     try:
         inputs = [leaf(level, guard.kept(level, x)) for x in leaves]
         y, aux = split_aux(f(*rebuild(trees, inputs)), has_aux, f)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dualdiff.errors import InputTypeError
 from dualdiff.transforms.boundary import input_leaves, name_of, rebuild
+from dualdiff.tree import LEAF
 
 
 class Selection:
@@ -18,10 +19,13 @@ class Selection:
     def __init__(self, f: Callable, argnums: Any, args: tuple, kwargs: dict, transform: str):
         self.f, self.args, self.kwargs, self.transform = f, args, kwargs, transform
         self.__name__, self.__code__ = name_of(f), getattr(f, "__code__", None)  # for messages
+        self.others = True  # whether f takes more than the selected arguments
         self.single = not isinstance(argnums, (tuple, list))
         if type(argnums) is int and 0 <= argnums < len(args):  # the usual case, told at once
             self.keys: list[int | str] = [argnums]
             self.leaves, self.trees = input_leaves((args[argnums],), transform, self.keys)
+            if len(args) == 1 and not kwargs:
+                self.others = False
             return
         self.keys = [self._key(a) for a in ((argnums,) if self.single else argnums)]
         if not self.keys:
@@ -64,10 +68,13 @@ class Selection:
             )
         return int(argnum) % n
 
+    @property
+    def alone(self) -> Callable:
+        """The function of the selected arguments alone, which is f itself if it has no others."""
+        return self if self.others else self.f
+
     def __call__(self, *values: Any) -> Any:
         """f with the selected arguments replaced by `values`."""
-        if len(self.args) == 1 == len(self.keys) and not self.kwargs:
-            return self.f(*values)
         args, kwargs = list(self.args), dict(self.kwargs)
         for key, value in zip(self.keys, values, strict=True):
             if isinstance(key, int):
@@ -78,13 +85,15 @@ class Selection:
 
     def result(self, derivatives: list) -> Any:
         """One derivative per leaf as the user asked: alone for a single argument, else a tuple."""
+        if self.single and self.trees[0] is LEAF:
+            return derivatives[0]
         values = rebuild(self.trees, derivatives)
         return values[0] if self.single else values
 
     @property
     def size(self) -> int:
-        return sum(x.size for x in self.leaves)
+        return sum([x.size for x in self.leaves])
 
     @property
     def complex(self) -> bool:
-        return any(x.dtype.kind == "c" for x in self.leaves)
+        return any([x.dtype.kind == "c" for x in self.leaves])
