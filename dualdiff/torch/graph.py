@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dualdiff.avals import Aval
-from dualdiff.core import Level, Op
+from dualdiff.core import Op, TapeLevel
 from dualdiff.errors import MutationError
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import PARENTS, SELECT, Node, Rule, sweep
@@ -24,7 +24,7 @@ from dualdiff.torch.names import name_of
 from dualdiff.torch.state import STATE
 from dualdiff.torch.writes import Clock, changed_since
 
-LEVEL = Level("dualdiff.torch")  # never closed: its tensors live as long as somebody holds them
+LEVEL = TapeLevel("dualdiff.torch")  # never closed: its tensors live as long as somebody holds them
 LEVEL.number = 0  # below the level of every transform, so that grad and its kin nest inside this graph
 CLOCK = Clock(LEVEL.tick)
 
@@ -55,7 +55,7 @@ class EagerTensor(Tensor):
         return f"EagerTensor({self.primal!r})"
 
     @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+    def interpret(cls, op: Op, level: TapeLevel, args: tuple, params: dict) -> Any:
         active = tuple([i for i, x in enumerate(args) if type(x) is cls])
         taped = tuple([TapeTensor(LEVEL, x.primal, x.node) if type(x) is cls else x for x in args])
         y = TapeTensor.interpret(op, LEVEL, taped, params)
