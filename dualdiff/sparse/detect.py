@@ -109,12 +109,12 @@ class Varying(Tensor):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc in FUNCTIONS or not self._alone(inputs):
-            return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+            return Tensor.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
         return self._plainly(getattr(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         if func in FUNCTIONS or any(issubclass(kind, Tracer) and kind is not Varying for kind in types):
-            return super().__array_function__(func, types, args, kwargs)
+            return Tensor.__array_function__(self, func, types, args, kwargs)
         return self._plainly(func, args, kwargs)
 
     def _alone(self, inputs: tuple) -> bool:

@@ -71,9 +71,9 @@ class Plan:
         self.target = grad(f, self.argnums, mode="reverse") if transform == "hessian" else f
         self.chunk_size = options["chunk_size"]
         chosen = self.selected(args, kwargs)
-        self.signature = signature.Signature.of(args, kwargs, set(chosen.keys))
+        self.signature = signature.Signature.of(args, kwargs, set(chosen.keys)).frozen()
         self.coloring, self.scope, self.dense_ops, ys = found(self, chosen, args, kwargs, options)
-        self.dtype = np.result_type(np.float16, *(y.dtype for y in ys if y.dtype.kind == "f"))
+        self.dtype = matrix_dtype(ys)
         self.recover = recovery(self.coloring)
         watched = self.scope in ("path", "local")
         self.forward = compressed(self.coloring.columns, chosen.leaves, watched)
@@ -122,7 +122,9 @@ class Plan:
         parts += [] if pulled is None else [pulled[: reverse.colors].reshape(-1)]
         data = self.recover(parts[0] if len(parts) == 1 else np.concatenate(parts))
         p = self.pattern
-        matrix = type(p)((data, p.indices.copy(), p.indptr.copy()), shape=p.shape)
+        matrix = type(p)(
+            (data.astype(self.dtype, copy=False), p.indices.copy(), p.indptr.copy()), shape=p.shape
+        )
         if forward.direction is not None:
             probe.compare(self, chosen, matrix, forward.direction, pushed[-1], "forward")
         if reverse.direction is not None:
@@ -210,6 +212,12 @@ def found(plan: Plan, chosen: Selection, args: tuple, kwargs: dict, options: dic
             "Use partition 'star' or 'acyclic'.",
         )
     return coloring, scope, dense, ys
+
+
+def matrix_dtype(ys: list) -> np.dtype:
+    """The dtype of the results: that of the outputs, as far as SciPy has it; half precision it has not."""
+    floats = [y.dtype for y in ys if y.dtype.kind == "f"]
+    return np.result_type(np.float32, *floats) if floats else np.dtype(float)
 
 
 def refuse_complex(plan: Plan, values: list, what: str) -> None:

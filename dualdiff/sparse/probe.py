@@ -49,30 +49,49 @@ def compare(plan: Any, chosen: Selection, matrix: Any, v: np.ndarray, product: n
         known = np.isfinite(product) & np.isfinite(size)
         wrong = np.flatnonzero(known & (abs(matrix @ v - product) > tolerance))
     if len(wrong):
-        raise missed(plan, chosen, int(wrong[0]), mode)
+        raise mistake(plan, chosen, matrix.T if mode == "reverse" else matrix, int(wrong[0]), mode)
 
 
-def missed(plan: Any, chosen: Selection, line: int, mode: str) -> GradientMismatch:
-    """The error for a row (forward mode) or column (reverse mode) that is wrong: it is computed in full."""
-    m, n = plan.shape
-    if mode == "forward":
-        unit = np.zeros((1, m))
-        unit[0, line] = 1
-        full = plan.pulled(chosen, split(unit, outputs(plan, chosen)), 1)[0]
-        known = plan.pattern[[line]].toarray()[0]
+def mistake(plan: Any, chosen: Selection, matrix: Any, line: int, mode: str) -> GradientMismatch:
+    """The error for a row (forward mode) or column (reverse mode) that is wrong, with the entry to blame.
+
+    That is an entry which the pattern lacks in this line, or else in the line that crosses it where it is
+    wrong: another entry there was read together with the one that is lacking.
+    """
+    full, known, values = whole_line(plan, chosen, matrix, line, mode)
+    place = int(np.argmax(np.where(known, 0, np.abs(full))))
+    at = (line, place)
+    if known[place] or full[place] == 0:
+        crossing = int(np.argmax(np.abs(full - values)))
+        across = "reverse" if mode == "forward" else "forward"
+        full, known, _ = whole_line(plan, chosen, matrix, crossing, across)
+        place = int(np.argmax(np.where(known, 0, np.abs(full))))
+        at = (place, crossing)
+    row, column = at if mode == "forward" else at[::-1]
+    name = f"{plan.transform}({name_of(plan.f)})"
+    if known[place] or full[place] == 0:
+        kind = "row" if mode == "forward" else "column"
+        found = f"the sparse {name} is wrong in {kind} {line}, so an entry is missing in its pattern."
     else:
-        unit = np.zeros((1, n))
-        unit[0, line] = 1
-        full = plan.pushed(chosen, split(unit, chosen.leaves), 1)[0]
-        known = plan.pattern[:, [line]].toarray()[:, 0]
-    other = int(np.argmax(np.where(known, 0, np.abs(full))))
-    row, column = (line, other) if mode == "forward" else (other, line)
+        lacking = f"has no entry ({row}, {column}); the derivative there is {full[place]:.6g}."
+        found = f"the pattern of {name} {lacking}"
     return GradientMismatch(
-        f"the pattern of {plan.transform}({name_of(plan.f)}) has no entry ({row}, {column}); the derivative "
-        f"there is {full[other]:.6g}.",
+        found,
         "Leave pattern= away to have it detected. A pattern found with kind='path' or 'local' holds only "
         "where the same branches are taken, or the same values are 0.",
     )
+
+
+def whole_line(plan: Any, chosen: Selection, matrix: Any, line: int, mode: str) -> tuple:
+    """A row (forward mode) or column: as swept by itself, where the pattern has entries, and these."""
+    m, n = plan.shape
+    unit = np.zeros((1, m if mode == "forward" else n))
+    unit[0, line] = 1
+    if mode == "forward":
+        full = plan.pulled(chosen, split(unit, outputs(plan, chosen)), 1)[0]
+        return full, plan.pattern[[line]].toarray()[0], matrix[[line]].toarray()[0]
+    full = plan.pushed(chosen, split(unit, chosen.leaves), 1)[0]
+    return full, plan.pattern[:, [line]].toarray()[:, 0], matrix[:, [line]].toarray()[:, 0]
 
 
 def outputs(plan: Any, chosen: Selection) -> list:

@@ -32,6 +32,10 @@ class Signature(NamedTuple):
             trees.append(tree)
         return cls(Tree(dict, tuple(values), tuple(trees), len(leaves)), leaves)
 
+    def frozen(self) -> Signature:
+        """The same with copies of the arrays, which may be written after this."""
+        return Signature(self.tree, [x.copy() if isinstance(x, np.ndarray) else x for x in self.leaves])
+
     def mismatch(self, other: Signature) -> str | None:
         """What is different in `other`, in words."""
         if self.tree != other.tree:
@@ -79,11 +83,11 @@ def spelled(x: Any) -> str:
     return text if len(text) < 40 else f"{text[:36]} ..."
 
 
-def check(prepared: Signature, called: Signature, plan: str) -> None:
+def check(prepared: Signature, called: Signature, plan: Any) -> None:
     """Raise PlanMismatch where a plan is called with what it was not prepared for."""
     difference = prepared.mismatch(called)
     if difference is not None:
         raise PlanMismatch(
-            f"{plan} was prepared for {difference}.",
+            f"{plan!r} was prepared for {difference}.",
             "Prepare another plan; sparse.jacobian and sparse.hessian do so by themselves.",
         )
