@@ -16,6 +16,7 @@ import numpy as np
 from dualdiff.avals import Aval, aval_of
 from dualdiff.core import FUNCTIONS, Level, Op, Tracer
 from dualdiff.errors import ControlFlowError, InputTypeError
+from dualdiff.ops import ufuncs
 from dualdiff.sparse import relation
 from dualdiff.sparse.reach import Call, reach
 from dualdiff.tensor import Tensor
@@ -109,12 +110,12 @@ class Varying(Tensor):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc in FUNCTIONS or not self._alone(inputs):
-            return Tensor.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)
+            return ufuncs.call(ufunc, method, inputs, kwargs)
         return self._plainly(getattr(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         if func in FUNCTIONS or any(issubclass(kind, Tracer) and kind is not Varying for kind in types):
-            return Tensor.__array_function__(self, func, types, args, kwargs)
+            return ufuncs.call_function(func, args, kwargs)
         return self._plainly(func, args, kwargs)
 
     def _alone(self, inputs: tuple) -> bool:
