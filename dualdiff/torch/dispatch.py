@@ -1,4 +1,4 @@
-"""How a function of tensors is made of one on arrays: take the values, compute, name the result as PyTorch does.
+"""How a function of tensors is made of one on arrays: take the values, compute, name the result.
 
 `apply` is the general way. `unary` and `binary` are shorter ways for elementwise functions: operands of one
 dtype go straight to the engine's fast entries, everything else takes PyTorch's promotion first.
@@ -7,6 +7,7 @@ dtype go straight to the engine's fast entries, everything else takes PyTorch's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from dualdiff.modes.reverse import TapeTensor
 from dualdiff.ops.structural import astype
 from dualdiff.torch.dtypes import default_real, result_dtype
 from dualdiff.torch.errors import SizeError
-from dualdiff.torch.graph import wrapped
-from dualdiff.torch.state import STATE
-from dualdiff.torch.tensor import Tensor, View, operand, outside, renew, tracked_array
+from dualdiff.torch.graph import LEVEL, wrapped
+from dualdiff.torch.tensor import Tensor, View, current, operand, outside, tracked_array
+from dualdiff.torch.writes import owner_of
+
+FIRST, BOTH = (0,), (0, 1)  # where tracked operands stand
 
 
 def method(f: Callable) -> Callable:
@@ -36,6 +39,16 @@ def apply(label: str, f: Callable, *args: Any, **kwargs: Any) -> Any:
     if isinstance(y, tuple):
         return tuple(outside(part, label) for part in y)
     return outside(y, "" if any(y is x for x in values) else label)
+
+
+def single(label: str, op: Op, input: Tensor, **params: Any) -> Tensor:
+    """The engine's op of one array, without the detour of `apply`."""
+    x = current(input)
+    if type(x) is not TapeTensor:
+        return outside(op(x, **params), label)
+    y = TapeTensor.interpret(op, LEVEL, (x,), params)
+    y.node = wrapped(y.node, op, FIRST, label)
+    return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
 
 
 def computed(label: str, f: Callable, values: list, kwargs: dict) -> Any:
@@ -87,11 +100,9 @@ def unary(name: str, f: Callable, label: str = "", *, floating: bool = True) -> 
     fast = entry is not None and op is not None and op.kind == "elementwise"
 
     def call(input: Tensor) -> Tensor:
-        if input.viewed is not None:
-            renew(input, input.viewed)
-        value = input.value
-        if fast and type(value) is TapeTensor and STATE.grad:
-            y = entry(value)
+        x = current(input)
+        if fast and type(x) is TapeTensor:
+            y = entry(x)
             y.node = wrapped(y.node, op, FIRST, label)
             return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
         x = operand(input)
@@ -107,7 +118,6 @@ def titled(call: Callable, name: str, doc: str) -> Callable:
 
 
 # -------------------------------------------------- elementwise, two arguments
-FIRST, BOTH = (0,), (0, 1)
 FAST = frozenset([TapeTensor, np.ndarray])
 
 
@@ -123,14 +133,10 @@ def binary(
     kinds = "fc" if floating else "fciu"  # dtypes in which operands of one dtype need no promotion
 
     def call(input: Any, other: Any) -> Any:
-        if type(input) is Tensor and STATE.grad:
-            if input.viewed is not None:
-                renew(input, input.viewed)
-            x, kind = input.value, type(other)
+        if type(input) is Tensor:
+            x, kind = current(input), type(other)
             if kind is Tensor:
-                if other.viewed is not None:
-                    renew(other, other.viewed)
-                y = other.value
+                y = current(other)
                 if type(x) in FAST and type(y) in FAST:
                     dtype = x.dtype
                     if dtype is y.dtype and dtype.kind in kinds:
@@ -175,9 +181,10 @@ def fast(plain: Callable, op: Op, x: Any, y: Any, label: str) -> Tensor:
 
 
 # -------------------------------------------------- views
-def view_of(base: Tensor, label: str, replay: Callable, why_not: str = "") -> Tensor:
-    """replay(value of base) as a tensor that knows what it is a view of, if NumPy did not have to copy."""
-    y = apply(label, replay, base)
-    if isinstance(y.array, np.ndarray) and np.may_share_memory(y.array, base.array):
-        y.viewed = View(base, replay, why_not)
+def view_of(base: Tensor, label: str, f: Callable, why_not: str = "", **params: Any) -> Tensor:
+    """f of the value of base, as a tensor that knows what it is a view of, if NumPy did not have to copy."""
+    y = single(label, f, base, **params) if type(f) is Op else apply(label, f, base)
+    old, new = base.array, y.array
+    if type(new) is np.ndarray and type(old) is np.ndarray and owner_of(new) is owner_of(old):
+        y.viewed = View(base, partial(f, **params) if params else f, why_not)
     return y

@@ -51,7 +51,7 @@ class Context:
         )
 
     def _restored(self, x: Any, node: Any, time: int) -> Any:
-        """A saved tensor with the node that it had; an output, known by its number, with that of this call."""
+        """A saved tensor with the node it had; an output, known by its number, with that of this call."""
         if x is None:
             return None
         array, k = (x.array, None) if isinstance(x, Tensor) else x

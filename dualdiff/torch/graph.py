@@ -87,14 +87,14 @@ def several(ys: tuple, op: Op, active: tuple[int, ...]) -> tuple:
 class GradFn:
     """How a tensor came about: PyTorch's name for it, and the engine's node, which goes when it is freed."""
 
-    __slots__ = ("label", "op", "active", "raw", "hooks", "__weakref__")
-    exact = 0  # the sweep brings every cotangent into its primal's shape and dtype
+    __slots__ = ("label", "op", "active", "raw", "exact", "hooks", "__weakref__")
 
     def __init__(self, label: str, op: Any, active: tuple[int, ...], raw: Node):
         self.label = label
         self.op = op
         self.active = active  # where the tracked operands stand among those that the node saved
         self.raw = raw
+        self.exact = raw[3].exact  # what the sweep need not fit; see Rule
         self.hooks: dict | None = None
 
     def name(self) -> str:
@@ -121,7 +121,7 @@ class GradFn:
         if run.needed is not None:
             run.arrived(raw[0], y_bar)
             if raw[0] not in run.needed:
-                return (None,) * len(raw[PARENTS])
+                return (None,) * len(raw[PARENTS])  # exact is 0 here: `on_the_way` saw to it
         if CLOCK.latest < raw[0]:
             raw = checked(self, raw, y_bar)
         if run.create:
@@ -130,7 +130,7 @@ class GradFn:
         bars = rule.pull(y_bar, raw[4], raw[5], raw[6])
         if not run.retain and holds(raw):
             self.raw = (raw[0], raw[1], raw[2], Freed(self.name()), None, None, None, *raw[7:])
-        return (bars,) if rule.exact == 1 else bars
+        return (bars,) if self.exact < rule.exact == 1 else bars
 
 
 NOWHERE: Node = (2, (), None, None, None, None, None)  # the parent of a leaf: every rule of a sweep has one
@@ -139,12 +139,12 @@ NOWHERE: Node = (2, (), None, None, None, None, None)  # the parent of a leaf: e
 class AccumulateGrad:
     """Where a leaf receives its cotangent; `receive` adds it to the leaf's .grad."""
 
-    __slots__ = ("ident", "receive", "hooks", "__weakref__")
-    exact = 0
+    __slots__ = ("ident", "receive", "exact", "hooks", "__weakref__")
 
     def __init__(self, ident: int, receive: Callable[[Any], None]):
         self.ident = ident
         self.receive = receive
+        self.exact = 0
         self.hooks: dict | None = None
 
     next_functions = ()
@@ -190,25 +190,33 @@ def hooked(hooks: dict, y_bar: Any) -> Any:
 
 
 # -------------------------------------------------- what a node saved
-# A node holds (y, xs, params) or, if a fast entry of the engine made it, (y, x, other), the tracked x first.
+# A node holds (y, xs, params), with the aval alone as xs of a linear op of one array. If a fast entry of the
+# engine made it, these are (y, x, other), the tracked x first.
 def saved(raw: Node) -> list:
     """The residuals: the output, then the operands, in one list whatever their layout."""
     y, xs, params = raw[4:7]
     if type(params) is not dict:
         return [y, xs, params]
-    return [y, *(xs or ())]
+    return [y, *parts(xs)]
 
 
 def with_saved(raw: Node, values: list) -> Node:
     """The node with these residuals."""
     if type(raw[6]) is not dict:
         return (*raw[:4], *values, *raw[7:])
+    if type(raw[5]) is not tuple:
+        return (*raw[:5], values[1], *raw[6:])
     return (*raw[:4], values[0], tuple(values[1:]), raw[6], *raw[7:])
 
 
 def holds(raw: Node) -> bool:
     """Whether there is anything to free: numbers and arrays, not shapes."""
-    return any(x is not None and type(x) is not Aval for x in saved(raw))
+    y, xs, params = raw[4:7]
+    if y is not None:
+        return True
+    if type(params) is not dict:
+        return xs is not None or params is not None
+    return type(xs) is tuple and any(has_values(x) for x in xs)
 
 
 def lifted(raw: Node, grad_fn: GradFn) -> Node:
@@ -257,8 +265,8 @@ def checked(grad_fn: GradFn, raw: Node, y_bar: Any) -> Node:
     if read:
         which = "its result" if changed[0] == 0 else f"its operand {changed[0]}"
         raise MutationError(
-            f"{grad_fn.name()} had saved {which} of shape {shape_of(saved(raw)[changed[0]])}, which was written in "
-            "place since.",
+            f"{grad_fn.name()} had saved {which} of shape {shape_of(saved(raw)[changed[0]])}, which was "
+            "written in place since.",
             "Write the out-of-place form (y = y + 1, not y += 1), or change a clone().",
         )
     return shapes
@@ -324,6 +332,9 @@ def on_the_way(roots: list[Node], ends: set[int]) -> set[int]:
             todo.extend(node[PARENTS])
     needed: set[int] = set()
     for ident in sorted(reached, reverse=True):  # oldest first: parents come before what was made of them
-        if any(parent[0] in needed or parent[0] in ends for parent in reached[ident][PARENTS]):
+        node = reached[ident]
+        if any(parent[0] in needed or parent[0] in ends for parent in node[PARENTS]):
             needed.add(ident)
+        else:
+            node[3].exact = 0  # it gives no cotangents
     return needed

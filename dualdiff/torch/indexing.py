@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import OPS
 from dualdiff.ops.indexing import getitem, take_along_axis
 from dualdiff.torch.dispatch import apply, method, view_of
 from dualdiff.torch.tensor import Tensor, operand
@@ -69,7 +70,7 @@ def __getitem__(input: Tensor, key: Any) -> Tensor:
     basic, advanced = split_key(key)
     y = input
     if advanced is None or any(part != slice(None) and part is not Ellipsis for part in basic):
-        y = view_of(input, basic_label(basic), lambda x: getitem(x, full_key(basic)))
+        y = view_of(input, basic_label(basic), OPS["cut"], key=full_key(basic))
     if advanced is None:
         return y
     return apply("IndexBackward0", lambda x: getitem(x, tuple(advanced)), y)

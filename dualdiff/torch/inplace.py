@@ -31,20 +31,18 @@ from dualdiff.torch.tensor import Tensor, node_of, operand
 
 def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "") -> Tensor:
     """tensor <- f(tensor, *others), in its own memory."""
-    recorded = STATE.grad and any(isinstance(x, Tensor) and x.requires_grad for x in (tensor, *others))
+    recorded = STATE.grad and (tensor.requires_grad or any(map(requires_grad, others)))
     check_writable(tensor, name, recorded)
     x = tensor.array
     if not recorded:
-        y = f(Tensor(x), *others).array
-        settle(tensor, name, x, y)
+        settle(name, x, f(Tensor(x), *others).array)
         return tensor
     old = Tensor(x.copy())  # what the rules of f may save
     node = node_of(tensor)
     if node is not None:
         old.value = TapeTensor(LEVEL, old.value, node)
-    others = tuple(old if other is tensor else other for other in others)
-    y = f(old, *others)
-    settle(tensor, name, x, y.array)
+    y = f(old, *(old if other is tensor else other for other in others))
+    settle(name, x, y.array)
     new = node_of(y)
     if new is None:  # what was written does not depend on anything tracked, and nothing of the old is left
         new = node_of(refill(old, y))
@@ -54,7 +52,11 @@ def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "")
     return tensor
 
 
-def settle(tensor: Tensor, name: str, x: np.ndarray, y: np.ndarray) -> None:
+def requires_grad(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def settle(name: str, x: np.ndarray, y: np.ndarray) -> None:
     """Write y into x, if it fits."""
     if y.shape != x.shape:
         raise SizeError(
@@ -121,10 +123,17 @@ def refill(old: Tensor, y: Tensor) -> Tensor:
 
 
 # -------------------------------------------------- methods
-def in_place(name: str, f: Callable) -> Callable:
-    """The method name_, which writes what f gives."""
+def in_place(name: str, f: Callable, ufunc: Any = None) -> Callable:
+    """The method name_, which writes what f gives; a ufunc does it at once where nothing is recorded."""
 
     def call(self: Tensor, *others: Any, **kwargs: Any) -> Tensor:
+        if ufunc is not None and not STATE.grad and not kwargs and len(others) == 1:
+            other = others[0].array if type(others[0]) is Tensor else others[0]
+            x = self.array
+            if type(x) is np.ndarray and x.flags.writeable and same_kind(x, other):
+                ufunc(x, other, out=x)
+                CLOCK.note(x)
+                return self
         return write(self, f"{name}_", lambda x, *rest: f(x, *rest, **kwargs), *others)
 
     call.__name__ = call.__qualname__ = f"{name}_"
@@ -132,10 +141,19 @@ def in_place(name: str, f: Callable) -> Callable:
     return method(call)
 
 
+def same_kind(x: np.ndarray, other: Any) -> bool:
+    """Whether `other` broadcasts to x and needs no promotion."""
+    if type(other) is float:
+        return x.dtype.kind in "fc"
+    return type(other) is np.ndarray and other.dtype is x.dtype and other.shape == x.shape
+
+
+for _name, _ufunc in {"add": np.add, "sub": np.subtract, "mul": np.multiply}.items():
+    in_place(_name, getattr(elementwise, _name), _ufunc)
+in_place("div", elementwise.div)
 for _f in (
-    elementwise.add, elementwise.sub, elementwise.mul, elementwise.div, elementwise.pow,
-    elementwise.remainder, elementwise.neg, elementwise.exp, elementwise.log, elementwise.sqrt,
-    elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid, elementwise.relu,
+    elementwise.pow, elementwise.remainder, elementwise.neg, elementwise.exp, elementwise.log,
+    elementwise.sqrt, elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid, elementwise.relu,
     elementwise.abs, elementwise.square, elementwise.reciprocal, elementwise.clamp, elementwise.floor,
     elementwise.ceil, elementwise.round, elementwise.masked_fill, elementwise.addcmul, elementwise.addcdiv,
     elementwise.lerp,

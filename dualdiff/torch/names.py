@@ -4,7 +4,8 @@ from __future__ import annotations
 
 NAMES = {
     "multiply": "MulBackward0", "subtract": "SubBackward0", "divide": "DivBackward0",
-    "negative": "NegBackward0", "absolute": "AbsBackward0", "power": "PowBackward0", "square": "PowBackward0", "matmul": "MmBackward0",
+    "negative": "NegBackward0", "absolute": "AbsBackward0", "power": "PowBackward0",
+    "square": "PowBackward0", "matmul": "MmBackward0",
     "reduce_sum": "SumBackward1", "reduce_mean": "MeanBackward1", "reshape_to": "ViewBackward0",
     "permute": "PermuteBackward0", "expand_to": "ExpandBackward0", "cut": "SliceBackward0",
     "spread": "SliceBackward0", "gather": "IndexBackward0", "scatter_add": "IndexPutBackward0",

@@ -11,8 +11,7 @@ import numpy as np
 from dualdiff.core import OPS
 from dualdiff.torch.dispatch import FAST, apply, fast, method
 from dualdiff.torch.errors import DtypeError, SizeError
-from dualdiff.torch.state import STATE
-from dualdiff.torch.tensor import Tensor, renew
+from dualdiff.torch.tensor import Tensor, current
 
 _MATMUL = OPS["matmul"]
 _LABELS = {(1, 1): "DotBackward0", (2, 1): "MvBackward0", (1, 2): "SqueezeBackward4", (2, 2): "MmBackward0"}
@@ -24,15 +23,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
         given = f"{type(input).__name__} and {type(other).__name__}"
         raise TypeError(f"matmul takes two tensors; it was given {given}")
-    if input.viewed is not None:
-        renew(input, input.viewed)
-    if other.viewed is not None:
-        renew(other, other.viewed)
-    x, y = input.value, other.value
+    x, y = current(input), current(other)
     if x.dtype is not y.dtype:
         raise DtypeError(f"matmul of {input.dtype} and {other.dtype}.", "Convert one of them with to(dtype).")
     label = _LABELS.get((x.ndim, y.ndim), "UnsafeViewBackward0")
-    if STATE.grad and type(x) in FAST and type(y) in FAST:
+    if type(x) in FAST and type(y) in FAST:
         return fast(operator.matmul, _MATMUL, x, y, label)
     return apply(label, np.matmul, input, other)
 

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import OPS
+from dualdiff.ops import softmax as of_values
 from dualdiff.ops.indexing import take_along_axis
-from dualdiff.ops.logsums import logsumexp as of_values
-from dualdiff.ops.structural import astype
-from dualdiff.torch.dispatch import apply, inexact, method
+from dualdiff.ops.logsums import logsumexp as log_of_sum
+from dualdiff.ops.structural import astype, normal_axes
+from dualdiff.torch.dispatch import apply, inexact, method, single
 from dualdiff.torch.dtypes import INT64, as_numpy
 from dualdiff.torch.elementwise import maximum, minimum
 from dualdiff.torch.errors import DtypeError
 from dualdiff.torch.tensor import Tensor, operand, outside
 
+REDUCE_SUM, REDUCE_MEAN = OPS["reduce_sum"], OPS["reduce_mean"]
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -63,21 +66,26 @@ def floating(x: Any, name: str) -> Any:
 @reduction
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of all elements, or along dims."""
-    return apply(
-        numbered("Sum", dim), lambda x: np.sum(x, axes(dim), summed_dtype(x, dtype), None, keepdim), input
-    )
+    label, x = numbered("Sum", dim), input.value
+    if dtype is None and not keepdim and x.dtype.kind in "fc":
+        return single(label, REDUCE_SUM, input, axis=normal_axes(axes(dim), x.ndim))
+    return apply(label, lambda x: np.sum(x, axes(dim), summed_dtype(x, dtype), None, keepdim), input)
 
 
 @reduction
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of all elements, or along dims."""
 
+    label, x = numbered("Mean", dim), input.value
+    if dtype is None and not keepdim and x.dtype.kind in "fc":
+        return single(label, REDUCE_MEAN, input, axis=normal_axes(axes(dim), x.ndim))
+
     def of(x: Any) -> Any:
         return np.mean(
             floating(x if dtype is None else astype(x, as_numpy(dtype)), "mean"), axes(dim), keepdims=keepdim
         )
 
-    return apply(numbered("Mean", dim), of, input)
+    return apply(label, of, input)
 
 
 @reduction
@@ -137,24 +145,24 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) 
 @reduction
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along dims, without overflow."""
-    return apply("LogsumexpBackward0", lambda x: of_values(inexact(x), axes(dim), keepdims=keepdim), input)
+    return apply("LogsumexpBackward0", lambda x: log_of_sum(inexact(x), axes(dim), keepdims=keepdim), input)
 
 
 @method
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along a dim."""
-    return apply("SoftmaxBackward0", lambda x: np.exp(_log_softmax(x, dim, dtype)), input)
+    return _normalised("SoftmaxBackward0", of_values.softmax, input, dim, dtype)
 
 
 @method
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The logarithm of softmax."""
-    return apply("LogSoftmaxBackward0", lambda x: _log_softmax(x, dim, dtype), input)
+    return _normalised("LogSoftmaxBackward0", of_values.log_softmax, input, dim, dtype)
 
 
-def _log_softmax(x: Any, dim: int, dtype: Any) -> Any:
-    x = inexact(x) if dtype is None else astype(x, as_numpy(dtype))
-    return x - of_values(x, dim, keepdims=True)
+def _normalised(label: str, f: Callable, input: Tensor, dim: int, dtype: Any) -> Tensor:
+    wanted = None if dtype is None else as_numpy(dtype)
+    return apply(label, lambda x: f(inexact(x) if wanted is None else astype(x, wanted), axis=dim), input)
 
 
 # -------------------------------------------------- extremes

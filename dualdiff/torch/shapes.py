@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.ops.structural import astype, expand_to
+from dualdiff.core import OPS
+from dualdiff.ops.structural import astype, normal_axes, normal_axis
 from dualdiff.torch.dispatch import apply, common, method, view_of
 from dualdiff.torch.dtypes import as_numpy
 from dualdiff.torch.dtypes import dtype as dtype_type
 from dualdiff.torch.errors import SizeError
 from dualdiff.torch.metadata import device
 from dualdiff.torch.tensor import Tensor, operand
+
+cut, expand_to, permute_axes, reshape_to = (OPS[k] for k in ("cut", "expand_to", "permute", "reshape_to"))
 
 SEVERAL = "it is one of several views that a function returned at once"
 
@@ -24,10 +27,24 @@ def listed(sizes: tuple) -> tuple:
 
 
 # -------------------------------------------------- views
+def whole(shape: tuple, input: Tensor) -> tuple:
+    """The shape with its -1 replaced by what the number of elements leaves for it."""
+    if -1 in shape:
+        known = -math.prod(shape)
+        shape = tuple(input.numel() // (known or 1) if n == -1 else n for n in shape)
+    if math.prod(shape) != input.numel():
+        raise SizeError(
+            f"reshape of a tensor of shape {tuple(input.shape)} to {shape}: {input.numel()} elements do not "
+            "fill it.",
+            "Leave one size to be found, as -1.",
+        )
+    return shape
+
+
 @method
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements under another shape."""
-    return view_of(input, "ViewBackward0", lambda x: np.reshape(x, listed(shape)))
+    return view_of(input, "ViewBackward0", reshape_to, shape=whole(listed(shape), input))
 
 
 @method
@@ -64,13 +81,19 @@ def ravel(input: Tensor) -> Tensor:
 @method
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """Dims in another order."""
-    return view_of(input, "PermuteBackward0", lambda x: np.transpose(x, listed(dims)))
+    order = listed(dims)
+    if len(order) != input.ndim:
+        raise SizeError(f"permute of {input.ndim} dims was given {len(order)}.", "Give each dim once.")
+    return view_of(input, "PermuteBackward0", permute_axes, axes=normal_axes(order, input.ndim))
 
 
 @method
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dims exchanged."""
-    return view_of(input, "TransposeBackward0", lambda x: np.swapaxes(x, dim0, dim1))
+    order = list(range(input.ndim))
+    if order:
+        order[dim0], order[dim1] = order[dim1], order[dim0]
+    return view_of(input, "TransposeBackward0", permute_axes, axes=tuple(order))
 
 
 swapaxes = swapdims = transpose
@@ -81,7 +104,7 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector stays."""
     if input.ndim > 2:
         raise SizeError(f"t() of a tensor of shape {tuple(input.shape)}.", "Use mT, or permute().")
-    return view_of(input, "TBackward0", lambda x: np.transpose(x))
+    return view_of(input, "TBackward0", permute_axes, axes=tuple(range(input.ndim))[::-1])
 
 
 @method
@@ -93,7 +116,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 @method
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new dim of length 1."""
-    return view_of(input, "UnsqueezeBackward0", lambda x: np.expand_dims(x, dim))
+    place = normal_axis(dim, input.ndim + 1)
+    shape = (*input.shape[:place], 1, *input.shape[place:])
+    return view_of(input, "UnsqueezeBackward0", reshape_to, shape=shape)
 
 
 @method
@@ -103,7 +128,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     gone = {d % max(input.ndim, 1) for d in given}
     shape = tuple(n for k, n in enumerate(input.shape) if k not in gone or n != 1)
     label = "SqueezeBackward0" if dim is None else "SqueezeBackward1"
-    return view_of(input, label, lambda x: np.reshape(x, shape))
+    return view_of(input, label, reshape_to, shape=shape)
 
 
 @method
@@ -112,7 +137,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     wanted = listed(sizes)
     lead = len(wanted) - input.ndim
     shape = tuple(input.shape[k - lead] if n == -1 else n for k, n in enumerate(wanted))
-    return view_of(input, "ExpandBackward0", lambda x: expand_to(x, shape=shape))
+    return view_of(input, "ExpandBackward0", expand_to, shape=shape)
 
 
 broadcast_to = expand
@@ -142,9 +167,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 def _pieces(input: Tensor, label: str, dim: int, keys: list) -> tuple:
     before = (slice(None),) * (dim % input.ndim)
-    return tuple(
-        view_of(input, label, lambda x, key=(*before, key, ...): x[key], why_not=SEVERAL) for key in keys
-    )
+    return tuple(view_of(input, label, cut, SEVERAL, key=(*before, key, ...)) for key in keys)
 
 
 @method

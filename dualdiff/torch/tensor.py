@@ -151,16 +151,14 @@ class Tensor(Described, Conversions):
 
     def receive(self, y_bar: Any) -> None:
         """Add a cotangent to .grad, in place as long as that is no tensor of the graph."""
-        new = outside(y_bar)
         if self.kept_grad is None:
-            if type(new.value) is not TapeTensor:
-                new = Tensor(own(new.value))
-            self.kept_grad = new
+            self.kept_grad = outside(y_bar) if type(y_bar) is EagerTensor else Tensor(own(y_bar))
         elif STATE.grad:
-            self.kept_grad = self.kept_grad + new
+            self.kept_grad = outside(operand(self.kept_grad) + y_bar, "AddBackward0")
         else:
-            np.add(self.kept_grad.array, new.array, out=self.kept_grad.array)
-            CLOCK.note(self.kept_grad.array)
+            total = self.kept_grad.array
+            np.add(total, y_bar, out=total)
+            CLOCK.note(total)
 
     def _tracked(self, asked: str) -> Node:
         node = node_of(self)
@@ -263,16 +261,20 @@ def renew(tensor: Tensor, view: View) -> None:
 
 
 # -------------------------------------------------- in and out of the engine
+def current(tensor: Tensor) -> Any:
+    """The value of a tensor as it takes part in an operation: without its node where nothing is recorded."""
+    if tensor.viewed is not None:
+        renew(tensor, tensor.viewed)
+    value = tensor.value
+    return value.primal if type(value) is TapeTensor and not STATE.grad else value
+
+
 def operand(x: Any) -> Any:
     """What the engine's functions are given for a tensor; anything else as it is."""
     if not isinstance(x, Tensor):
         return x
-    if x.viewed is not None:
-        renew(x, x.viewed)
-    value = x.value
-    if type(value) is not TapeTensor:
-        return value
-    return EagerTensor(value.primal, value.node) if STATE.grad else value.primal
+    value = current(x)
+    return EagerTensor(value.primal, value.node) if type(value) is TapeTensor else value
 
 
 def outside(y: Any, label: str = "") -> Tensor:
