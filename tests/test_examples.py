@@ -91,6 +91,39 @@ def test_misra1a_modes_agree(numbers):
     assert numbers("02_misra1a.py")["modes differ by"] < 1e-12
 
 
+def test_brusselator_jacobian_is_exact_from_ten_seeds(numbers):
+    pytest.importorskip("scipy")
+    found = numbers("04_brusselator.py")
+    assert (found["unknowns"], found["entries"], found["seeds"]) == (512, 12 * 16**2, 10)
+    assert found["differs from dense by"] < 1e-11
+    assert found["by differences differs"] < 1e-4  # two runs of an adaptive solver
+    assert found["mean of u at the end"] == pytest.approx(0.476271, abs=1e-5)
+
+
+def test_bundle_adjustment_finds_what_the_cameras_saw(numbers):
+    pytest.importorskip("scipy")
+    found = numbers("05_bundle_adjustment.py")
+    assert found["shape"] == (240, 134) and found["entries"] == 240 * 13 and found["seeds"] == 13
+    assert found["sum of squares found"] < 1e-9 < 1e-2 < found["sum of squares at first"]
+
+
+def test_minimal_surface_of_both_solvers_is_the_same(numbers):
+    pytest.importorskip("scipy")
+    found = numbers("06_minimal_surface.py")
+    assert found["slope left"] < 1e-9 and found["slope left by Newton"] < 1e-12
+    assert found["films differ by"] < 1e-8
+    assert found["area"] == pytest.approx(1.846548859799855, rel=1e-12)
+
+
+def test_rosenbrock_hessian_is_the_known_one(numbers):
+    pytest.importorskip("scipy")
+    found = numbers("07_rosenbrock_hessian.py")
+    assert (found["colours, star"], found["colours, acyclic"], found["asymmetric entries"]) == (3, 2, 0)
+    assert found["diagonal differs by"] < 1e-11 and found["off it"] < 1e-12
+    assert found["star and acyclic differ by"] < 1e-9
+    assert found["distance from the minimum"] < 1e-12
+
+
 # -------------------------------------------------- the folder
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_example_is_short_and_says_its_idea(script):
