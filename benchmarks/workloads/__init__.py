@@ -3,6 +3,8 @@
 from benchmarks.harness import Case
 from benchmarks.workloads import (
     branches,
+    brusselator,
+    bundle_adjustment,
     chain,
     elementwise,
     gaussian_process,
@@ -17,13 +19,14 @@ from benchmarks.workloads import (
     rosenbrock,
     scalar_chain,
     tape_memory,
+    torch_training,
 )
 
 WORKLOADS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         chain, scalar_chain, elementwise, mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
-        rosenbrock, growth, import_time, tape_memory,
+        rosenbrock, torch_training, growth, import_time, tape_memory,
     )
 }  # fmt: skip
 

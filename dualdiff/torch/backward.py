@@ -34,7 +34,7 @@ def seed(output: Tensor, gradient: Any, called: str) -> tuple[Node, Any]:
                 f"{tuple(output.shape)} and {output.dtype}.",
                 "Sum it first, or give gradient=, a tensor of its shape: the weights of the sum.",
             )
-        return node, np.ones(node[1], node[2])
+        return node, node[2].type(1) if node[1] == () else np.ones(node[1], node[2])
     if not isinstance(gradient, Tensor):
         raise TypeError(f"{called}: a gradient is a tensor or None, not {type(gradient).__name__}")
     if gradient.shape != output.shape:

@@ -143,6 +143,10 @@ def binary(
                         return fast(plain, op, x, y, of_tensors)
             elif (kind is float or kind is int) and type(x) in FAST and x.dtype.kind in "fc":
                 return fast(plain, op, x, other, with_number)
+        elif (type(input) is float or type(input) is int) and type(other) is Tensor:
+            y = current(other)
+            if type(y) in FAST and y.dtype.kind in "fc":
+                return fast(plain, op, input, y, of_number)
         return slow(input, other)
 
     def slow(input: Any, other: Any) -> Any:

@@ -129,7 +129,7 @@ class GradFn:
         rule = raw[3]
         bars = rule.pull(y_bar, raw[4], raw[5], raw[6])
         if not run.retain and holds(raw):
-            self.raw = (raw[0], raw[1], raw[2], Freed(self.name()), None, None, None, *raw[7:])
+            self.raw = (raw[0], raw[1], raw[2], FREED, self.name(), None, None, *raw[7:])
         return (bars,) if self.exact < rule.exact == 1 else bars
 
 
@@ -166,19 +166,14 @@ class AccumulateGrad:
         return (None,)
 
 
-class Freed(Rule):
-    """The rule of a node whose residuals are gone."""
+def raise_freed(_: Any, name: str, *__: None) -> None:
+    raise FreedGraph(
+        f"backward() reached {name} a second time, and what it had saved was freed by the first.",
+        "Give the first backward() retain_graph=True, or run the forward pass again.",
+    )
 
-    __slots__ = ()
 
-    def __init__(self, name: str):
-        def pull(y_bar, y, xs, params):
-            raise FreedGraph(
-                f"backward() reached {name} a second time, and what it had saved was freed by the first.",
-                "Give the first backward() retain_graph=True, or run the forward pass again.",
-            )
-
-        super().__init__(pull, pull)
+FREED = Rule(raise_freed, raise_freed)  # of a node whose residuals are gone; its name is all that it keeps
 
 
 def hooked(hooks: dict, y_bar: Any) -> Any:

@@ -153,10 +153,10 @@ for _name, _ufunc in {"add": np.add, "sub": np.subtract, "mul": np.multiply}.ite
 in_place("div", elementwise.div)
 for _f in (
     elementwise.pow, elementwise.remainder, elementwise.neg, elementwise.exp, elementwise.log,
-    elementwise.sqrt, elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid, elementwise.relu,
-    elementwise.abs, elementwise.square, elementwise.reciprocal, elementwise.clamp, elementwise.floor,
-    elementwise.ceil, elementwise.round, elementwise.masked_fill, elementwise.addcmul, elementwise.addcdiv,
-    elementwise.lerp,
+    elementwise.sqrt, elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid,
+    elementwise.relu, elementwise.abs, elementwise.square, elementwise.reciprocal, elementwise.clamp,
+    elementwise.floor, elementwise.ceil, elementwise.round, elementwise.masked_fill, elementwise.addcmul,
+    elementwise.addcdiv, elementwise.lerp,
 ):  # fmt: skip
     in_place(_f.__name__, _f)
 for _method, _name in {

@@ -20,7 +20,7 @@ from dualdiff.torch.elementwise import maximum, minimum
 from dualdiff.torch.errors import DtypeError
 from dualdiff.torch.tensor import Tensor, operand, outside
 
-REDUCE_SUM, REDUCE_MEAN = OPS["reduce_sum"], OPS["reduce_mean"]
+REDUCE_SUM, REDUCE_MEAN, LENGTH = OPS["reduce_sum"], OPS["reduce_mean"], OPS["length"]
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -135,6 +135,9 @@ std = _moment("std", np.std)
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements, all or along dims; 0 at a zero vector has the derivative 0."""
     order = 2 if p in ("fro", None) else p
+    x = input.value
+    if order == 2 and not keepdim and x.dtype.kind in "fc":
+        return single("LinalgVectorNormBackward0", LENGTH, input, axis=normal_axes(axes(dim), x.ndim))
 
     def of(x: Any) -> Any:
         return np.linalg.vector_norm(floating(x, "norm"), axis=axes(dim), keepdims=keepdim, ord=order)
