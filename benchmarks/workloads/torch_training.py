@@ -1,4 +1,4 @@
-"""Training as PyTorch's users write it: leaves, backward(), and a step in place; dualdiff.torch beside PyTorch."""
+"""Training as PyTorch's users write it: leaves, backward(), a step in place; dualdiff.torch beside PyTorch."""
 
 import numpy as np
 
@@ -51,6 +51,11 @@ def training(library, parameters, images, labels):
     return prepare
 
 
+def training_by_hand(parameters, images, labels):
+    own = [p.copy() for p in parameters]
+    return lambda: by_hand(own, images, labels)
+
+
 def doubled(torch, a):
     """The loop and branch of the lesson: doubling until the norm is 1000."""
     b = a * 2
@@ -98,7 +103,7 @@ def cases(tiny=False):
     labels = np.eye(outputs)[rng.integers(outputs, size=batch)]
     layers = f"{inputs}-{hidden}-{outputs}"
     case = Case("torch-training", f"step of a network {layers}, batch {batch}", targets={"torch eager": 0.8})
-    case.add(BY_HAND, lambda: lambda p=[p.copy() for p in parameters]: by_hand(p, images, labels))
+    case.add(BY_HAND, lambda: training_by_hand(parameters, images, labels))
     case.add(SUBJECT, training(lambda: dualdiff.torch, parameters, images, labels))
     case.add("torch eager", training(pytorch, parameters, images, labels))
     yield case

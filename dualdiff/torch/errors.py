@@ -17,6 +17,10 @@ class NotTracked(errors.InputTypeError, RuntimeError):
     """A tensor that does not require a gradient, or cannot, where one is needed."""
 
 
+class CountError(errors.StructureError, RuntimeError):
+    """A backward of one's own that does not return one gradient for each input."""
+
+
 class SizeError(errors.ShapeError, RuntimeError):
     """Operands whose shapes do not fit each other."""
 

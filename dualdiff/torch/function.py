@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.errors import MutationError, NoDerivative, StructureError
+from dualdiff.errors import MutationError, NoDerivative
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import SELECT, Rule
+from dualdiff.torch.errors import CountError
 from dualdiff.torch.graph import LEVEL, EagerTensor, selected, wrapped
 from dualdiff.torch.state import STATE, no_grad
 from dualdiff.torch.tensor import Tensor, node_of, operand, outside, tracked_array
@@ -155,14 +156,14 @@ def gradient_for(bar: Any, shape: Any, ctx: Context) -> Any:
 def checked(cls: type[Function], bars: tuple, count: int, active: list[int]) -> list:
     """The cotangents of the tracked inputs, out of what backward returned for all inputs."""
     if len(bars) < count or any(bar is not None for bar in bars[count:]):
-        raise StructureError(
+        raise CountError(
             f"{cls.__name__}.backward returned {len(bars)} gradients for {count} inputs.",
             "Return one for each input of forward, None where there is none.",
         )
     found = [bars[i] for i in active]
     for i, bar in zip(active, found, strict=True):
         if bar is not None and not isinstance(bar, Tensor):
-            raise StructureError(
+            raise CountError(
                 f"{cls.__name__}.backward returned {type(bar).__name__} for input {i}.",
                 "Return tensors, or None.",
             )

@@ -167,13 +167,15 @@ for _method, _name in {
 
 
 def written(x: Tensor, value: Any) -> Tensor:
-    """`value` in the shape and dtype of x."""
+    """`value` in the shape and dtype of x, as something new."""
     if not isinstance(value, Tensor):
         value = Tensor(np.asarray(value, None if isinstance(value, np.ndarray) else x.value.dtype))
     elif category(value.value.dtype) == 3 > category(x.value.dtype):
         raise DtypeError(f"writing {value.dtype} into a tensor of {x.dtype}.", "Write its real part.")
     try:
-        return value.to(x.dtype).expand(*x.shape) if value.shape != x.shape else value.to(x.dtype)
+        y = value.to(x.dtype)
+        y = y if y.shape == x.shape else y.expand(*x.shape)
+        return y.clone() if y is value else y
     except (ValueError, IndexError) as error:
         raise SizeError(
             f"writing a tensor of shape {tuple(value.shape)} into one of shape {tuple(x.shape)}.",
@@ -190,7 +192,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """One value everywhere, in place."""
-    return write(self, "fill_", written, value, label="FillBackward0")
+    return write(self, "fill_", written, value, label="FillBackward2")
 
 
 @method

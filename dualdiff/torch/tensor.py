@@ -152,7 +152,8 @@ class Tensor(Described, Conversions):
     def receive(self, y_bar: Any) -> None:
         """Add a cotangent to .grad, in place as long as that is no tensor of the graph."""
         if self.kept_grad is None:
-            self.kept_grad = outside(y_bar) if type(y_bar) is EagerTensor else Tensor(own(y_bar))
+            recorded = type(y_bar) is EagerTensor
+            self.kept_grad = outside(np.copy(y_bar), "CopyBackwards") if recorded else Tensor(own(y_bar))
         elif STATE.grad:
             self.kept_grad = outside(operand(self.kept_grad) + y_bar, "AddBackward0")
         else:
