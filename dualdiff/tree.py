@@ -49,6 +49,21 @@ def register_container(kind: type, flatten: Callable, unflatten: Callable) -> No
     _registered[kind] = (flatten, unflatten)
 
 
+_values: set[type] = set()
+
+
+def register_value(kind: type, take: Callable, make: Callable) -> None:
+    """Let values of `kind`, such as the tensors of a front end, stand for the one array in each: take(value)
+    gives it, make(array) puts it in such a value again. They may be returned where a number is asked for."""
+    register_container(kind, lambda value: ([take(value)], ("value",)), lambda _, parts: make(parts[0]))
+    _values.add(kind)
+
+
+def is_value(tree: Tree) -> bool:
+    """Whether a container is no more than one array."""
+    return tree is LEAF or tree.kind in _values
+
+
 def flatten(value: Any) -> tuple[list, Tree]:
     """The leaves of a container from left to right, and its tree."""
     if type(value) in _LEAVES:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import Tracer
 from dualdiff.torch.dispatch import method
 from dualdiff.torch.dtypes import as_numpy, default_complex, default_real
 from dualdiff.torch.metadata import device as place
 from dualdiff.torch.shapes import listed
-from dualdiff.torch.tensor import Tensor, operand, restored
+from dualdiff.torch.tensor import Tensor, operand, outside, restored
 
 
 def finished(array: np.ndarray, requires_grad: bool, device: Any) -> Tensor:
@@ -59,7 +60,7 @@ def holds_arrays(data: Any) -> bool:
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Data as a tensor, on the same memory where that is possible."""
-    if isinstance(data, np.ndarray):
+    if isinstance(data, (np.ndarray, Tracer)):
         data = from_numpy(data)
     return data.to(dtype=dtype) if isinstance(data, Tensor) else tensor(data, dtype=dtype, device=device)
 
@@ -69,6 +70,8 @@ asarray = as_tensor
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of an array: writing one changes the other."""
+    if isinstance(array, Tracer):  # inside a functional transform
+        return outside(array)
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy takes an array, not {type(array).__name__}")
     return Tensor(array)

@@ -45,7 +45,7 @@ def single(label: str, op: Op, input: Tensor, **params: Any) -> Tensor:
     """The engine's op of one array, without the detour of `apply`."""
     x = current(input)
     if type(x) is not TapeTensor:
-        return outside(op(x, **params), label)
+        return outside(op(operand(input), **params), label)
     y = TapeTensor.interpret(op, LEVEL, (x,), params)
     y.node = wrapped(y.node, op, FIRST, label)
     return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))

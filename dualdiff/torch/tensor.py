@@ -24,7 +24,7 @@ from dualdiff.torch.errors import NotTracked, SizeError
 from dualdiff.torch.graph import CLOCK, LEVEL, NOWHERE, AccumulateGrad, EagerTensor
 from dualdiff.torch.metadata import Described
 from dualdiff.torch.state import STATE
-from dualdiff.tree import register_container
+from dualdiff.tree import register_value
 
 
 class View:
@@ -37,6 +37,30 @@ class View:
         self.replay = replay
         self.seen = node_of(base)
         self.why_not = why_not  # the reason why it must not be written, if there is one
+
+
+class Inner:
+    """The value of a tensor inside a functional transform of dualdiff: that transform's own tensor.
+
+    It stands in a class of its own because it may be a TapeTensor too, of a level that is not ours.
+    """
+
+    __slots__ = ("tracer",)
+
+    def __init__(self, tracer: Tracer):
+        self.tracer = tracer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.tracer.shape  # type: ignore[attr-defined]
+
+    @property
+    def dtype(self) -> Any:
+        return self.tracer.dtype  # type: ignore[attr-defined]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
 
 class Tensor(Described, Conversions):
@@ -55,7 +79,9 @@ class Tensor(Described, Conversions):
     def array(self) -> Any:
         """The numbers alone; of a functional transform its tensor, which carries a derivative."""
         value = self.value
-        return value.primal if type(value) is TapeTensor else value
+        if type(value) is TapeTensor:
+            return value.primal
+        return value.tracer if type(value) is Inner else value
 
     # ------------------------------------------------------------ the graph
     @property
@@ -182,9 +208,8 @@ class Tensor(Described, Conversions):
 
     def detach(self) -> Tensor:
         """A tensor on the same memory that is not tracked."""
-        if isinstance(self.value, Tracer) and type(self.value) is not TapeTensor:
-            return Tensor(stop_gradient(self.value))
-        return Tensor(self.array)
+        x = self.array
+        return outside(stop_gradient(x)) if isinstance(x, Tracer) else Tensor(x)
 
     def detach_(self) -> Tensor:
         """Forget the history of this tensor itself."""
@@ -275,7 +300,9 @@ def operand(x: Any) -> Any:
     if not isinstance(x, Tensor):
         return x
     value = current(x)
-    return EagerTensor(value.primal, value.node) if type(value) is TapeTensor else value
+    if type(value) is TapeTensor:
+        return EagerTensor(value.primal, value.node)
+    return value.tracer if type(value) is Inner else value
 
 
 def outside(y: Any, label: str = "") -> Tensor:
@@ -284,7 +311,9 @@ def outside(y: Any, label: str = "") -> Tensor:
         if label:
             y.node[3].label = label
         return Tensor(tracked_array(y.primal, y.node))
-    return Tensor(y if isinstance(y, (np.ndarray, Tracer)) else np.asarray(y))
+    if isinstance(y, Tracer):
+        return Tensor(Inner(y))
+    return Tensor(y if type(y) is np.ndarray else np.asarray(y))
 
 
 def tracked_array(x: Any, node: Node) -> TapeTensor:
@@ -347,6 +376,5 @@ def hook_onto(node: Node, key: Any, hook: Callable) -> RemovableHandle:
 
 
 # -------------------------------------------------- transforms of dualdiff take tensors, and give them back
-# A tensor is a container of one value, as a list of one array is: the function sees a tensor again, on the
-# value of the transform, and derivatives come back as tensors.
-register_container(Tensor, lambda x: ([operand(x)], ("value",)), lambda _, parts: outside(parts[0]))
+# The function sees a tensor again, on the transform's value, and derivatives come back as tensors.
+register_value(Tensor, operand, outside)

@@ -24,7 +24,7 @@ from dualdiff.transforms.boundary import (
 from dualdiff.transforms.lanes import chunked, swept
 from dualdiff.transforms.linear import columns_forward, push_forward, record_forward, run_on_tape
 from dualdiff.transforms.selection import Selection
-from dualdiff.tree import LEAF, Tree, unflatten
+from dualdiff.tree import LEAF, Tree, is_value, unflatten
 
 
 def choose_mode(inputs: int, outputs: int = 1) -> str:
@@ -79,19 +79,21 @@ def value_and_grad(
         chosen = Selection(f, argnums, args, kwargs, "grad")
         check_holomorphic_input(chosen, holomorphic)
         forward = (choose_mode(chosen.size) if mode == "auto" else mode) == "forward"
-        value, bars, aux = (gradient_forward if forward else gradient_reverse)(chosen, has_aux, holomorphic)
+        gradient = gradient_forward if forward else gradient_reverse
+        value, bars, aux, tree = gradient(chosen, has_aux, holomorphic)
         if holomorphic:
             bars = [bar if bar is None else np.conj(bar) for bar in bars]
         found = chosen.result(give_back_all(bars, chosen.leaves))
         if type(value) is np.ndarray:  # an input of shape () that f returned as it was
             value = value.copy()
+        value = value if tree is LEAF else unflatten(tree, [value])
         return ((value, aux), found) if has_aux else (value, found)
 
     return both
 
 
 def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
-    """Value, cotangent of each leaf, aux, from one sweep that frees the tape as it goes."""
+    """Value, cotangent of each leaf, aux, tree of the value: one sweep, which frees the tape as it goes."""
     idents, ys, roots, tree, aux = run_on_tape(chosen.alone, chosen.leaves, chosen.trees, has_aux, "grad")
     check_scalar(ys, tree, chosen, holomorphic)
     (root,) = roots
@@ -99,7 +101,7 @@ def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tup
     start = [] if root is None else [(root, ys[0].dtype.type(1))]
     del root
     bars = sweep(start)
-    return ys[0], [bars.get(ident) for ident in idents], aux
+    return ys[0], [bars.get(ident) for ident in idents], aux, tree
 
 
 def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
@@ -109,10 +111,10 @@ def gradient_forward(chosen: Selection, has_aux: bool, holomorphic: bool) -> tup
         ys, y_dots, tree, aux = push_forward(chosen.alone, [x], chosen.trees, [one_like(x)], has_aux, "grad")
         check_scalar(ys, tree, chosen, holomorphic)
         y_dot = y_dots[0]
-        return ys[0], [y_dot if y_dot is None or x.ndim == 0 else y_dot.reshape(x.shape)], aux
+        return ys[0], [y_dot if y_dot is None or x.ndim == 0 else y_dot.reshape(x.shape)], aux, tree
     ys, pull, tree, aux = record_forward(chosen.alone, chosen.leaves, chosen.trees, has_aux, "grad")
     check_scalar(ys, tree, chosen, holomorphic)
-    return ys[0], pull([ys[0].dtype.type(1)]), aux
+    return ys[0], pull([ys[0].dtype.type(1)]), aux, tree
 
 
 def one_like(x: Any) -> Any:
@@ -131,10 +133,10 @@ def check_holomorphic_input(chosen: Selection, holomorphic: bool) -> None:
 
 def check_scalar(ys: list, tree: Tree, chosen: Selection, holomorphic: bool) -> None:
     """One real number, or one complex number when the function is declared holomorphic."""
-    if tree is LEAF and ys[0].shape == () and ys[0].dtype.kind == ("c" if holomorphic else "f"):
+    if is_value(tree) and ys[0].shape == () and ys[0].dtype.kind == ("c" if holomorphic else "f"):
         return
     f, y = name_of(chosen.f), ys[0]
-    if tree.kind is not None:
+    if not is_value(tree):
         raise ScalarOutputError(
             f"{chosen.transform} needs a scalar output; {f} returned a {tree.kind.__name__}.",
             "Return one number, or use jacobian or vjp; has_aux=True carries extra results.",
