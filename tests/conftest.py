@@ -4,7 +4,9 @@ Warnings are errors (pyproject.toml). `pytest --slow` runs the tests marked slow
 `--hypothesis-profile=long`, or HYPOTHESIS_PROFILE=long, draws many more examples.
 """
 
+import importlib.util
 import os
+import warnings
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from dualdiff.core import FUNCTIONS, OPS
 from dualdiff.tensor import Tensor
 from dualdiff.testing.samples import generator
+
+if importlib.util.find_spec("scipy"):
+    import dualdiff.special  # noqa: F401  its ops are in the registry before a test asks for them
 
 settings.register_profile(
     "ci",
@@ -42,6 +47,17 @@ def pytest_collection_modifyitems(config, items):
 def rng(request):
     """Random numbers whose seed is the name of the test, so that a failure repeats."""
     return generator(request.node.nodeid.rpartition("/")[2])
+
+
+@pytest.fixture(params=["dualdiff.torch", "torch"])
+def torch(request):
+    """dualdiff.torch, and PyTorch itself where it is installed: the same test holds for both."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip(request.param)
+    yield module
+    module.set_default_dtype(module.float32)
+    module.set_printoptions(profile="default")
 
 
 @pytest.fixture
