@@ -8,6 +8,8 @@ from dualdiff.modes.diagonal import Diagonal
 
 D = Diagonal(np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]]))
 V = Diagonal(np.array([1.5, -2.0, 0.5]))
+PART = Diagonal(np.array([1.5, -2.0, 0.5]), 5, 1)  # of several inputs, the second
+CHUNK = Diagonal(np.arange(1.0, 7.0).reshape(3, 2), 3, -2)
 ROW, MATRIX = np.array([2.0, 3.0, -1.0]), np.arange(12.0).reshape(3, 4)
 FULL = np.arange(36.0).reshape(6, 2, 3)
 
@@ -42,6 +44,42 @@ def on_full(x):
 )
 def test_diagonal_equals_full(name, f):
     np.testing.assert_array_equal(on_full(f(D, V)), f(D.full(), V.full()))
+
+
+@pytest.mark.parametrize("x", [D, V, PART, CHUNK, Diagonal(np.array(2.0), 4, 3)])
+@pytest.mark.parametrize(
+    ("name", "f"),
+    [
+        ("scale", lambda x: 3.0 * x),
+        ("divide", lambda x: x / 4.0),
+        ("negative", lambda x: -x),
+        ("broadcast", lambda x: np.reshape(x, (x.shape[0], 1, -1)) * np.ones((2, 1))),
+        ("reshape", lambda x: np.reshape(x, (x.shape[0], -1))),
+        ("element", lambda x: np.reshape(x, (x.shape[0], -1))[:, -1]),
+        ("range", lambda x: np.reshape(x, (x.shape[0], -1))[:, 1:]),
+        ("none", lambda x: np.reshape(x, (x.shape[0], -1))[:, 3:1]),
+        ("every other", lambda x: np.reshape(x, (x.shape[0], -1))[:, ::2]),
+        ("row", lambda x: x[:, 0] if x.ndim > 1 else x),
+        ("matmul", lambda x: np.reshape(x, (x.shape[0], -1)) @ np.ones((x.d.size, 2))),
+    ],
+)
+def test_part_of_a_diagonal_equals_full(name, f, x):
+    array = x.full()
+    expected = f(array) if name != "matmul" else array.reshape(len(array), -1) @ np.ones((x.d.size, 2))
+    np.testing.assert_array_equal(on_full(f(x)), expected)
+    assert f(x).shape == expected.shape
+
+
+@pytest.mark.parametrize("odd", [np.inf, np.nan])
+@pytest.mark.parametrize("shape", [(3,), (2, 1), (2, 3)])
+def test_zeros_of_a_diagonal_stay_zeros(shape, odd):
+    y = np.full(shape, odd)
+    for x in (V, PART):
+        x = np.reshape(x, (x.lanes, 1, 3))
+        zeros = np.broadcast_to(x.full() == 0, (x.lanes, *np.broadcast_shapes(x.shape[1:], shape)))
+        with np.errstate(all="ignore"):
+            for found in (x * y, x / y, x / np.zeros(shape)):
+                assert not np.any(on_full(found)[zeros])
 
 
 def test_diagonal_full_is_the_scaled_identity():

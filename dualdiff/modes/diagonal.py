@@ -2,13 +2,14 @@
 
 Multiplying an identity of n lanes by partials, or by a matrix, as if it were full costs n times the work that
 the result holds, and a partial that is infinite or nan would reach the lanes of other elements as 0 * inf. A
-`Diagonal` stands in a batched tensor for its full array, follows the few ops that keep it diagonal, multiplies
-a matrix by scaling its rows, and becomes the full array for everything else.
+`Diagonal` stands in a batched tensor for its full array, follows the few ops that keep it diagonal,
+multiplies a matrix by scaling its rows, and becomes the full array for everything else.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +61,11 @@ class Diagonal(Tensor):
         """The array itself."""
         if self.square and type(self.d) is np.ndarray:
             return np.diag(self.d.reshape(-1)).reshape(self.shape)
-        here = np.eye(self.lanes, self.d.size, -self.first, dtype=bool)
-        return np.where(here, self.d.reshape(-1), 0).reshape(self.shape)
+        return np.where(self.here(), self.d.reshape(-1), 0).reshape(self.shape)
+
+    def here(self) -> np.ndarray:
+        """Where the elements are, lane by lane."""
+        return np.eye(self.lanes, self.d.size, -self.first, dtype=bool)
 
     def on(self, d: Any) -> Diagonal:
         """The same lanes with other elements."""
@@ -77,24 +81,30 @@ class Diagonal(Tensor):
 
 
 # -------------------------------------------------- the ops that keep it diagonal, or None where they do not
-def scaled(x: Any, y: Any) -> Diagonal | None:
+def scaled(x: Any, y: Any) -> Any:
     """Diagonal times an array without lanes."""
     if type(x) is not Diagonal:
         x, y = y, x
-    if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
-        return None
     if x.unit and type(y) is np.ndarray and y.shape == x.d.shape and y.dtype is x.d.dtype:
         return x.on(y)
-    d = x.d * y
-    return x.on(d) if d.shape == x.d.shape else None
+    return elementwise(x, y, operator.mul)
 
 
-def divided(x: Any, y: Any) -> Diagonal | None:
+def divided(x: Any, y: Any) -> Any:
     """Diagonal by an array without lanes."""
-    if type(x) is not Diagonal or type(y) is Diagonal or np.ndim(y) > x.d.ndim:
+    return elementwise(x, y, operator.truediv) if type(x) is Diagonal else None
+
+
+def elementwise(x: Diagonal, y: Any, f: Callable) -> Any:
+    """f(x, y), in which zeros stay zeros also where y is infinite or nan."""
+    if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
         return None
-    d = x.d / y
-    return x.on(d) if d.shape == x.d.shape else None
+    d = f(x.d, y)
+    if d.shape == x.d.shape:
+        return x.on(d)
+    if type(d) is np.ndarray and np.isfinite(d).all():
+        return None
+    return np.where(x.here().reshape(x.shape), f(x.full(), y), 0)
 
 
 def times_matrix(x: Any, y: Any) -> Any:
@@ -112,12 +122,30 @@ def reshaped(x: Diagonal, *, shape: tuple[int, ...]) -> Diagonal | None:
     return Diagonal(x.d.reshape(shape[1:]), x.lanes, x.first, x.unit) if fits else None
 
 
+def cut_in_front(x: Diagonal, *, key: tuple) -> Diagonal | None:
+    """One place or a range on the first axis of d: neighbours, in the lanes that they had."""
+    if len(key) != 2 or key[0] != slice(None) or not x.d.ndim:
+        return None
+    n = x.d.shape[0]
+    if type(key[1]) is int:
+        start = key[1] % n if -n <= key[1] < n else None
+    elif type(key[1]) is slice:
+        start, _, step = key[1].indices(n)
+        start = start if step == 1 else None
+    else:
+        start = None
+    if start is None:
+        return None
+    return Diagonal(x.d[key[1]], x.lanes, x.first + start * math.prod(x.d.shape[1:]))
+
+
 FOLLOW: dict[str, Callable] = {
     "multiply": scaled,
     "divide": divided,
     "negative": lambda x: x.on(-x.d),
     "matmul": times_matrix,
     "reshape_to": reshaped,
+    "cut": cut_in_front,
 }
 
 

@@ -16,7 +16,14 @@ from dualdiff.declare import numpy_function, op
 from dualdiff.domains import reals
 from dualdiff.ops.contraction import adjoint, aligned, conjugated, product_labels
 from dualdiff.ops.elementwise import stop_gradient
-from dualdiff.ops.linalg_spectral import SlogdetResult, hermitian, singular_value, triangle, well_conditioned
+from dualdiff.ops.linalg_spectral import (
+    SlogdetResult,
+    hermitian,
+    safe_divide,
+    singular_value,
+    triangle,
+    well_conditioned,
+)
 from dualdiff.ops.structural import as_array
 
 
@@ -239,7 +246,8 @@ class gradient_of_log:
 class sign_log_determinant:
     """det = sign exp(l): with t = tr(A^-1 dA), dl = Re t and dsign = i sign Im t.
 
-    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs.
+    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs. For matrices of
+    a stack that dA leaves alone the sum is 0, and 0 / 0 is 0.
     """
 
     name = "slogdet"
@@ -254,15 +262,17 @@ class sign_log_determinant:
         t = np.sum(gradient_of_log(a) * da, axis=(-2, -1))
         regular = np.not_equal(sign, 0).astype(log.dtype)
         if sign.dtype.kind == "c":
-            return sign * (np.imag(t) * 1j), np.real(t) / regular
-        return None, t / regular
+            return sign * (np.imag(t) * 1j), safe_divide(np.real(t), regular)
+        return None, safe_divide(t, regular)
 
     def pullback(y_bar, y, a):  # measured: half the time of the derived one at n = 5, 0.7 at n = 50
         (sign_bar, log_bar), (sign, log) = y_bar, y
-        t_bar = log_bar / np.not_equal(sign, 0).astype(log.dtype)
+        g = conjugated(gradient_of_log(a))
+        regular = np.not_equal(sign, 0).astype(log.dtype)
+        a_bar = safe_divide(log_bar[..., None, None] * g, regular[..., None, None])
         if sign.dtype.kind == "c":
-            t_bar = t_bar + np.imag(np.conj(sign) * sign_bar) * 1j
-        return t_bar[..., None, None] * conjugated(gradient_of_log(a))
+            a_bar = a_bar + np.imag(np.conj(sign) * sign_bar)[..., None, None] * (1j * g)
+        return a_bar
 
     def domain(rng, dtype):
         for shape in ((3, 3), (2, 2, 2), (1, 1)):

@@ -35,7 +35,7 @@ class length:
         return np.sqrt(np.add.reduce((np.conj(x) * x).real, axis=axis))
 
     def differential(y, x, dx, *, axis):
-        return over_length(real_sum(conjugated(x), dx, axis), y)
+        return real_sum(over_length(conjugated(x), expand_back(y, x, axis)), dx, axis)
 
     def pullback(y_bar, y, x, *, axis):  # measured: half the time of the derived one at 5 numbers
         return expand_back(over_length(y_bar, y), x, axis) * x

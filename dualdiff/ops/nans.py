@@ -21,9 +21,11 @@ from dualdiff.ops.reductions import (
     lift,
     mask_like,
     mean,
+    per,
     prod,
     reduce_sum,
-    root,
+    root_beside,
+    std,
     sum,
     var,
 )
@@ -135,7 +137,7 @@ def nanmean(a, axis=None, dtype=None, out=None, keepdims=np._NoValue, *, where=n
     number = counted(missing, axes, where)
     total = sum(a, axes, dtype, where=where)
     with np.errstate(all="ignore"):
-        y = total / astype(as_array(number), total.dtype)
+        y = per(total, number)
     warn_where(np.equal(number, 0), "Mean of empty slice")
     return keep(y, a, axes, keepdims)
 
@@ -168,7 +170,7 @@ def nanvar(
     with np.errstate(all="ignore"):
         if not given(mean):
             total = sum(a, axes, dtype, where=where)
-            mean = lift(total / astype(as_array(number), total.dtype), a, axes)
+            mean = lift(per(total, number), a, axes)
         away = select_where(missing, 0, astype(a - mean, a.dtype))
         if given(where):
             away = select_where(mask_like(where, a), away, 0)
@@ -194,4 +196,10 @@ def nanstd(
 ):
     """The standard deviation along axes of what is not NaN, with derivative 0 where all of it is equal."""
     refuse("np.nanstd", out=out)
-    return root(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    whole, missing = filled(a, 0)
+    if missing is None:
+        return std(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    y = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    axes = normal_axes(axis, whole.ndim)
+    few = np.less_equal(counted(missing, axes, where), correction if given(correction) else ddof)
+    return root_beside(y, keep(few, whole, axes, keepdims))

@@ -227,6 +227,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64
     axes = normal_axes(axis, a.ndim)
+    if count(a, axes) == 0:
+        a = stop_gradient(a)  # the mean of nothing, nan, moves with nothing
     if given(where):
         half = dtype is None and a.dtype == np.float16  # which NumPy adds up in float32
         y = _masked_mean(a, mask_like(where, a), axes, np.float32 if half else dtype)
@@ -239,7 +241,16 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
 def _masked_mean(a, mask, axes, dtype=None):
     """The mean of the elements under a mask."""
     total = sum(a, axes, dtype, where=mask)
-    return total / astype(as_array(reduce_sum(mask, axis=axes)), total.dtype)
+    return per(total, reduce_sum(mask, axis=axes))
+
+
+def per(total, number, empty=None):
+    """total / number, a constant where `empty`, by default where the number is 0: no element is behind it."""
+    number = astype(as_array(number), total.dtype)
+    empty = np.equal(number, 0) if empty is None else empty
+    if nowhere(empty):
+        return total / number
+    return select_where(empty, stop_gradient(total) / number, total / np.where(empty, 1, number))
 
 
 # -------------------------------------------------- variance
@@ -266,7 +277,7 @@ class reduce_var:
 
     def differential(y, x, dx, *, axis, ddof):
         away = np.conj(x - lift(reduce_mean(x, axis=axis), x, axis))
-        return reduce_sum(away * dx, axis=axis) * _var_factor(x, axis, ddof)
+        return reduce_sum(away * _var_factor(x, axis, ddof) * dx, axis=axis)
 
     def pullback(y_bar, y, x, *, axis, ddof):
         away = x - lift(reduce_mean(x, axis=axis), x, axis)
@@ -299,6 +310,8 @@ def var(
         ddof = correction
     a = as_inexact(a, dtype)
     axes = normal_axes(axis, a.ndim)
+    if count(a, axes) == 0:
+        a = stop_gradient(a)
     if given(where) or given(mean):
         y = _var_around(a, mean, where, axes, ddof)
     else:
@@ -317,8 +330,7 @@ def _var_around(a, center, where, axes, ddof):
     squares = away.real * away.real + away.imag * away.imag if away.dtype.kind == "c" else away * away
     total = sum(squares, axes, where=mask)
     number = reduce_sum(mask, axis=axes) if given(where) else count(a, axes)
-    freedom = np.maximum(number - ddof, 0)
-    return total / astype(as_array(freedom), total.dtype)
+    return per(total, np.maximum(number - ddof, 0), np.equal(number, 0))
 
 
 @numpy_function(np.std)
@@ -327,7 +339,17 @@ def std(
 ):
     """The standard deviation along axes, with derivative 0 where all elements are equal."""
     refuse("np.std", out=out)
-    return root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    y = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    if not given(where):
+        return root(y)
+    a = as_array(a)
+    axes = normal_axes(axis, a.ndim)
+    return root_beside(y, keep(np.equal(reduce_sum(mask_like(where, a), axis=axes), 0), a, axes, keepdims))
+
+
+def root_beside(y, empty):
+    """The root of y, and y itself where `empty`: a constant nan, at which the slope of the root is nan."""
+    return root(y) if nowhere(empty) else select_where(empty, y, root(select_where(empty, 1, y)))
 
 
 # -------------------------------------------------- reductions with one weight per element

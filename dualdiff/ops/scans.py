@@ -56,6 +56,8 @@ def _solve_recurrence(a, b):
     Cost: O(n) operations; about 4 log2(n) NumPy calls for long axes, n calls for short or wide ones.
     """
     n = b.shape[-1]
+    if not np.isfinite(a).all():
+        return _solve_with_strong_zeros(a, b)
     if n <= SEQUENTIAL or b.size > n * n:
         steps = [b[..., 0]] if n else []
         for k in range(1, n):
@@ -72,11 +74,26 @@ def _solve_recurrence(a, b):
     return h
 
 
+def _solve_with_strong_zeros(a, b):
+    """The same by a loop where some a are infinite or nan: what is 0 they carry on as 0.
+
+    Else such a step would reach the tangents of elements behind it, which do not pass through it, and in
+    reverse mode the cotangents of those before it.
+    """
+    steps = [b[..., 0]]
+    with np.errstate(all="ignore"):
+        for k in range(1, b.shape[-1]):
+            before = steps[-1]
+            steps.append(np.where(np.equal(before, 0), 0, a[..., k - 1] * before).astype(b.dtype) + b[..., k])
+    return np.stack(steps, -1)
+
+
 @op
 class recurrence:
     """h_0 = b_0, h_k = a_k h_(k-1) + b_k on the last axis, where a holds a_1 to a_(n-1).
 
-    dh_k = a_k dh_(k-1) + (db_k + da_k h_(k-1)), a recurrence again; its adjoint in b runs backwards.
+    dh_k = a_k dh_(k-1) + (db_k + da_k h_(k-1)), a recurrence again; its adjoint in b runs backwards. 0 is
+    carried on as 0 also by an infinite a.
     """
 
     core = 1
@@ -120,11 +137,12 @@ def scan(g: Op) -> Op:
         def differential(y, x, dx, *, axis):
             if x.shape[axis] < 2:
                 return dx
-            y, x, dx = (to_last(v, axis) for v in (y, x, dx))
+            y, x = to_last(y, axis), to_last(x, axis)
             now = y[..., 1:], y[..., :-1], x[..., 1:]
             carry, enter = (d(*now) if callable(d) else np.full_like(now[2], d) for d in g.partials)
             enter = np.concatenate([np.ones_like(x[..., :1]), enter], axis=-1)
-            return to_last(recurrence(carry, enter * dx), axis)
+            entered = to_last(to_last(enter, axis) * dx, axis)  # element by element, before axes move
+            return to_last(recurrence(carry, entered), axis)
 
         def domain(rng, dtype):
             if np.dtype(dtype).kind == "f" or g.complex:
