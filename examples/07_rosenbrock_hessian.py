@@ -1,7 +1,7 @@
 """Newton's method for 10,000 variables: a sparse Hessian from three products, solved with directly.
 
-Each variable of Rosenbrock's chain meets its two neighbours. A star colouring of the tridiagonal pattern has 3
-colours, an acyclic one 2, and the matrix is symmetric to the last bit.
+Each variable of Rosenbrock's chain meets its two neighbours. A star colouring of the tridiagonal pattern has
+3 colours, an acyclic one 2, and the matrix is symmetric to the last bit.
 """
 
 import numpy as np

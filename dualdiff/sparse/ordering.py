@@ -8,6 +8,7 @@ Source: A. H. Gebremedhin, F. Manne, A. Pothen 2005, What color is your Jacobian
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -62,19 +63,24 @@ def by_priority(graph: Any, keys: list[int], step: int) -> list[int]:
     Cost        O(edges log vertices): outdated places in the heap are skipped, not searched for
     """
     adjacent = neighbours(graph)
-    heap = [(key, v) for v, key in enumerate(keys)]
+    n = len(keys)
+    codes: list[Any] = [key * n + v for v, key in enumerate(keys)]  # one integer compares faster than a pair
+    heap = codes.copy()
     heapify(heap)
-    found, left = [], [True] * len(keys)
+    found, step = [], step * n
+    visited = math.inf
     while heap:
-        key, v = heappop(heap)
-        if not left[v] or key != keys[v]:
+        code = heappop(heap)
+        v = code % n
+        if codes[v] != code:
             continue
-        left[v] = False
+        codes[v] = visited
         found.append(v)
         for w in adjacent[v]:
-            if left[w]:
-                keys[w] += step
-                heappush(heap, (keys[w], w))
+            code = codes[w]
+            if code is not visited:
+                codes[w] = code = code + step
+                heappush(heap, code)
     return found
 
 
