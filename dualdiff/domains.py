@@ -31,6 +31,12 @@ class Domain:
         return self.name
 
 
+class WholeNumbers(Domain):
+    """A set of integers; its draws are integers, whatever dtype the other arguments have."""
+
+    __slots__ = ()
+
+
 def _signed(low: float, high: float) -> Callable:
     return lambda rng, shape: rng.uniform(low, high, shape) * rng.choice([-1.0, 1.0], shape)
 
@@ -48,4 +54,11 @@ above_minus_one = Domain("above -1", _between(-0.7, 2.0))
 between_integers = Domain(
     "between integers", lambda rng, shape: rng.integers(-3, 3, shape) + rng.uniform(0.2, 0.8, shape)
 )
-small_integers = Domain("small integers", lambda rng, shape: rng.integers(-3, 4, shape))
+
+
+def whole_numbers(name: str, low: int, high: int) -> Domain:
+    """Integers from low to high - 1: arguments that an op has no derivative by."""
+    return WholeNumbers(name, lambda rng, shape: rng.integers(low, high, shape))
+
+
+small_integers = whole_numbers("small integers", -3, 4)

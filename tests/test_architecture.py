@@ -25,7 +25,7 @@ LAYERS = [
     ("tensor",),
     ("modes",),
     ("transforms",),
-    ("numpy", "torch", "sparse", "expression"),
+    ("numpy", "torch", "sparse", "special", "expression"),
     ("testing", "teach", "__init__", "__main__"),
 ]
 OPTIONAL = {"scipy", "matplotlib", "IPython", "hypothesis"}

@@ -245,11 +245,12 @@ class polynomial_roots:
         return -safe_divide(vander(z, p.shape[0]) @ dp, _slopes(z, p))
 
     def domain(rng, dtype):
+        near = rng.uniform(-0.1, 0.1, 4)
         if np.dtype(dtype).kind == "c":  # in an order that no small change turns round
-            yield (np.poly([2.0, -1 + 1j, 0.3 - 2j]).astype(dtype),), {}
+            yield ((np.poly([2.0, -1 + 1j, 0.3 - 2j]) + near).astype(dtype),), {}
         else:
-            yield (np.array([1.0, 0.3, 2.0, -3.0]).astype(dtype),), {}  # one pair of complex roots
-            yield (np.array([2.0, 1.0, 4.0, 0.0]).astype(dtype),), {}
+            yield (np.array([1.0, 0.3, 2.0, -3.0] + near).astype(dtype),), {}  # one pair of complex roots
+            yield (np.array([2.0, 1.0, 4.0, 0.0] + near * [1, 1, 1, 0]).astype(dtype),), {}
 
 
 @numpy_function(np.roots)

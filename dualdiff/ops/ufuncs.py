@@ -5,7 +5,9 @@ What the registry does not have raises NoDerivative and names the way out; nothi
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -62,8 +64,20 @@ def _refuse_out(name: str, out: Any) -> None:
         refuse(name, out=place)
 
 
+def from_scipy(ufunc: np.ufunc) -> bool:
+    """Whether a ufunc is one of scipy.special, which is loaded if it was called."""
+    special = sys.modules.get("scipy.special")
+    if special is None:
+        return False
+    return any(value is ufunc for module in (special, special._ufuncs) for value in vars(module).values())
+
+
 def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
     ours = FUNCTIONS.get(ufunc)
+    if ours is None and from_scipy(ufunc):
+        importlib.import_module("dualdiff.special")  # made of everything below it, so looked up when asked
+        name = f"scipy.special.{ufunc.__name__.lstrip('_')}"
+        ours = FUNCTIONS.get(ufunc)
     if ours is None:
         raise _no_rule(name)
     dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualdiff.core import Op
-from dualdiff.domains import Domain, small_integers
+from dualdiff.domains import Domain, WholeNumbers
 from dualdiff.tree import map_tree
 
 SHAPES: dict[int, tuple] = {
@@ -28,6 +28,8 @@ SHAPES: dict[int, tuple] = {
         ((3, 1), (1, 2)),
         ((0, 3), (3,)),
     ),
+    3: (((2, 1), (3,), ()), ((), (), ()), ((0, 1), (1,), (3,))),
+    4: (((2, 1), (3,), (), (2, 3)), ((), (), (), ())),
 }
 
 
@@ -122,7 +124,7 @@ def computes_in(op: Op, dtype: np.dtype) -> bool:
 
 def draw(domain: Domain, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An array from the domain: integers if it holds nothing else."""
-    return domain.sample(rng, shape, int if domain is small_integers else dtype)
+    return domain.sample(rng, shape, int if isinstance(domain, WholeNumbers) else dtype)
 
 
 def active_arguments(op: Op, args: tuple) -> tuple[int, ...]:
