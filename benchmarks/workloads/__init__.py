@@ -18,6 +18,7 @@ from benchmarks.workloads import (
     rnn,
     rosenbrock,
     scalar_chain,
+    sparse_hessian,
     tape_memory,
     torch_training,
 )
@@ -26,7 +27,8 @@ WORKLOADS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         chain, scalar_chain, elementwise, mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
-        rosenbrock, torch_training, growth, import_time, tape_memory,
+        rosenbrock, brusselator, bundle_adjustment, sparse_hessian, torch_training, growth, import_time,
+        tape_memory,
     )
 }  # fmt: skip
 
