@@ -153,6 +153,10 @@ PUSH: dict[str, Callable] = {
 # One closure per op: operator -> entry -> NumPy -> one slotted object. Anything unusual (another level, an
 # operand of another type) goes to `bind`. Rows that are smooth everywhere raise no new warnings and skip the
 # errstate, which costs as much as an op.
+float64, ndarray = np.float64, np.ndarray
+new = object.__new__  # with the slots set one by one, which costs less than calling the class
+
+
 def entry(op: Op, f: Callable) -> Callable:
     if op.kind == "constant":
         return constant_unary(f) if op.arity == 1 else constant_binary(DualTensor, op, f)
@@ -210,9 +214,12 @@ def unary(op: Op, f: Callable) -> Callable:
         primal = x.primal
         y = f(primal)
         y_dot = term(x.tangent, y, primal)
-        if y_dot.dtype is not y.dtype:
+        kind = type(y)
+        if kind is not type(y_dot) or (kind is not float64 and y_dot.dtype is not y.dtype):
             y_dot = fit_tangent(y_dot, y)
-        return DualTensor(level, y, y_dot)
+        tensor = new(DualTensor)
+        tensor.level, tensor.primal, tensor.tangent = level, y, y_dot
+        return tensor
 
     return call
 
@@ -234,7 +241,7 @@ def binary(op: Op, f: Callable) -> Callable:
                     z_dot = z_dot + other
             elif type(y) in PLAIN:
                 x_dot, x = x.tangent, x.primal
-                if lifts and (type(y) is float or type(y) is int) and type(x) is np.ndarray:
+                if lifts and (type(y) is float or type(y) is int) and type(x) is ndarray:
                     y = np.array(y, FLOAT64) if x.dtype is FLOAT64 else y
                 z = f(x, y)
                 z_dot = left(x_dot, z, x, y)
@@ -243,7 +250,7 @@ def binary(op: Op, f: Callable) -> Callable:
         elif type(y) is DualTensor and type(x) in PLAIN:
             level = y.level
             y_dot, y = y.tangent, y.primal
-            if lifts and (type(x) is float or type(x) is int) and type(y) is np.ndarray:
+            if lifts and (type(x) is float or type(x) is int) and type(y) is ndarray:
                 x = np.array(x, FLOAT64) if y.dtype is FLOAT64 else x
             z = f(x, y)
             z_dot = right(y_dot, z, x, y)
@@ -253,9 +260,12 @@ def binary(op: Op, f: Callable) -> Callable:
             level.escaped()
         if z_dot is None:
             return z
-        if z_dot.shape != z.shape or z_dot.dtype is not z.dtype:
-            z_dot = fit_tangent(z_dot, z)
-        return DualTensor(level, z, z_dot)
+        if type(z) is not float64 or type(z_dot) is not float64:
+            if z_dot.shape != z.shape or z_dot.dtype is not z.dtype:
+                z_dot = fit_tangent(z_dot, z)
+        tensor = new(DualTensor)
+        tensor.level, tensor.primal, tensor.tangent = level, z, z_dot
+        return tensor
 
     return call
 

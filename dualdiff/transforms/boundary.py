@@ -84,6 +84,10 @@ def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, l
             leaves.append(value)
             trees.append(LEAF)
             continue
+        if type(value) is float:
+            leaves.append(np.float64(value))
+            trees.append(LEAF)
+            continue
         found, tree = flatten(value)
         trees.append(tree)
         for k, x in enumerate(found):
@@ -98,6 +102,8 @@ def input_leaves(values: tuple, transform: str, keys: Sequence) -> tuple[list, l
 
 def rebuild(trees: list[Tree], leaves: list) -> tuple:
     """The arguments again, from all their leaves."""
+    if len(trees) == 1 and trees[0] is LEAF:  # the usual case, told at once
+        return (leaves[0],)
     if len(leaves) == len(trees) and all([tree is LEAF for tree in trees]):
         return tuple(leaves)
     values, start = [], 0
@@ -161,6 +167,17 @@ def matching_leaves(value: Any, tree: Tree, like: list, kind: str, transform: st
         )
     pairs = enumerate(zip(leaves, like, strict=True))
     return [matching_leaf(v, x, transform, partial(part_of, kind, tree, k)) for k, (v, x) in pairs]
+
+
+def matching_arguments(values: tuple, primals: tuple, leaves: list, kind: str, transform: str) -> list:
+    """The same for one tangent or cotangent per argument."""
+    if len(values) == len(primals) == len(leaves):  # arrays for arrays are told at once
+        for v, p, x in zip(values, primals, leaves, strict=True):
+            if type(v) is not np.ndarray or p is not x or v.shape != x.shape or v.dtype is not x.dtype:
+                break
+        else:
+            return list(values)
+    return matching_leaves(tuple(values), flatten(tuple(primals))[1], leaves, kind, transform)
 
 
 def matching_leaf(v: Any, x: Any, transform: str, what: Callable[[], str]) -> Any:

@@ -21,6 +21,7 @@ from dualdiff.transforms.boundary import (
     fresh_values,
     give_back_all,
     input_leaves,
+    matching_arguments,
     matching_leaves,
     name_of,
     output_leaves,
@@ -51,8 +52,7 @@ def jvp(f: Callable, primals: Any, tangents: Any, *, has_aux: bool = False, mode
             "Write jvp(f, (x,), (x_dot,)).",
         )
     leaves, trees = input_leaves(tuple(primals), "jvp", range(len(primals)))
-    tree = flatten(tuple(primals))[1]
-    dots = matching_leaves(tuple(tangents), tree, leaves, "tangent", "jvp")
+    dots = matching_arguments(tangents, primals, leaves, "tangent", "jvp")
     push = push_reverse if mode == "reverse" else push_forward
     ys, y_dots, y_tree, aux = push(f, leaves, trees, dots, has_aux)
     y_dots = give_back_all(y_dots, ys, dots)
