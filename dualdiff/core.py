@@ -98,6 +98,7 @@ class Op:
     core          acts on that many trailing axes; leading axes broadcast
     shifts        names of parameters that hold non-negative axis numbers
     multiple      whether evaluate returns a tuple
+    moves         linear: whether it only moves elements and computes nothing, so that nothing can warn
     structure     optional, what reaches what: "prefix", or (*ndims, **params) -> labels as einsum has them
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
@@ -106,8 +107,8 @@ class Op:
 
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
-        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "structure",
-        "domain", "doc", "source", "arity", "complex",
+        "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "moves",
+        "structure", "domain", "doc", "source", "arity", "complex",
     )  # fmt: skip
     name: str
     kind: str
@@ -126,6 +127,7 @@ class Op:
     core: Any
     shifts: Any
     multiple: Any
+    moves: Any
     structure: Any
     domain: Any
     source: Any

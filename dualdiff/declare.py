@@ -174,7 +174,7 @@ def _elementwise_out(evaluate: Callable, *xs: Any) -> Aval:
     return Aval(shape, _elementwise_dtype(evaluate, tuple(getattr(x, "dtype", type(x)) for x in xs)))
 
 
-_OPTIONAL = ("out", "batch", "core", "shifts", "structure", "pullback", "domain", "source", "linear")
+_OPTIONAL = ("out", "batch", "core", "shifts", "moves", "structure", "pullback", "domain", "source", "linear")
 _ACCEPTED = {"evaluate", "transpose", "transposes", "differential", "constant", "multiple", *_OPTIONAL}
 
 
@@ -192,6 +192,7 @@ def op(namespace: type) -> Op:
     core, shifts, batch                  how it batches: acts on the last `core` axes; or `shifts` names axis
                                          parameters, along which alone it acts; or batch(size, mapped,
                                          values, params)
+    moves = True                         it only moves elements: forward mode need not silence warnings
     structure                            for sparsity, where core and shifts say too little: "prefix" if an
                                          element needs those before it; or (*ndims, **params) -> labels of the
                                          arguments and of the result, as einsum has them

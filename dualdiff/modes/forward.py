@@ -68,9 +68,13 @@ def dual_linear(op: Op, level: Level, x: DualTensor, params: dict) -> Any:
     """A linear op of one array, such as a slice or a sum, on a value and on its tangent."""
     x, x_dot = x.primal, x.tangent
     y = op.evaluate(x, **params) if type(x) is np.ndarray else op(x, **params)
-    with np.errstate(all="ignore"):
+    if op.moves:
         y_dot = op.evaluate(x_dot, **params) if type(x_dot) is np.ndarray else op(x_dot, **params)
-    return dual(level, numeric(op, y), y_dot)
+    else:
+        with np.errstate(all="ignore"):
+            y_dot = op.evaluate(x_dot, **params) if type(x_dot) is np.ndarray else op(x_dot, **params)
+    # The same op on the same shape and dtype: the tangent fits.
+    return DualTensor(level, y, y_dot) if numeric(op, y).dtype.kind in "fc" else y
 
 
 def dual(level: Level, y: Any, y_dot: Any) -> Any:

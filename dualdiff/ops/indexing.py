@@ -25,6 +25,8 @@ from dualdiff.ops.structural import as_array, expand_to, normal_axis, permute
 class cut:
     """Basic indexing: integers, slices, None and `...`, a view in NumPy; the adjoint pads with zeros."""
 
+    moves = True
+
     def evaluate(x, *, key):
         return x[key]
 
@@ -45,6 +47,8 @@ class cut:
 @op
 class spread:
     """Zeros of the given shape with x at a basic key: the adjoint of `cut`."""
+
+    moves = True
 
     def evaluate(x, *, key, shape):
         y = np.zeros(shape, x.dtype)

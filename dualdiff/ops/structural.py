@@ -47,8 +47,10 @@ def as_array(x):
 class reshape_to:
     """The same elements in C order under another shape."""
 
+    moves = True
+
     def evaluate(x, *, shape):
-        return np.reshape(x, shape)
+        return x.reshape(shape)
 
     def out(x, *, shape):
         return Aval(shape, x.dtype)
@@ -67,8 +69,10 @@ class reshape_to:
 class permute:
     """Axes in another order."""
 
+    moves = True
+
     def evaluate(x, *, axes):
-        return np.transpose(x, axes)
+        return x.transpose(axes)
 
     def out(x, *, axes):
         return Aval(tuple(x.shape[a] for a in axes), x.dtype)
@@ -87,6 +91,8 @@ class permute:
 @op
 class expand_to:
     """Broadcasting; its adjoint sums the copies, which reverse mode does for every rule in one place."""
+
+    moves = True
 
     def evaluate(x, *, shape):
         return np.broadcast_to(x, shape)
