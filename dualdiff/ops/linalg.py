@@ -246,8 +246,8 @@ class gradient_of_log:
 class sign_log_determinant:
     """det = sign exp(l): with t = tr(A^-1 dA), dl = Re t and dsign = i sign Im t.
 
-    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs. For matrices of
-    a stack that dA leaves alone the sum is 0, and 0 / 0 is 0.
+    Where A is singular dl is the sum of cofactors times dA over 0: infinite with the right signs. For those
+    of a stack that dA leaves alone the sum is 0, and 0 / 0 is 0.
     """
 
     name = "slogdet"
