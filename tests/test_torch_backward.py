@@ -221,7 +221,7 @@ def third_of_transforms(f):
     import dualdiff as dd
 
     def derivative(g):
-        return lambda x: dd.grad(lambda v: g(v).sum(), mode="forward")(x)  # noqa: B023
+        return lambda x: dd.grad(lambda v: g(v).sum(), mode="forward")(x)
 
     def third(x):
         t = dualdiff.torch

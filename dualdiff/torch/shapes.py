@@ -150,7 +150,10 @@ Tensor.expand_as = lambda self, other: expand(self, *other.shape)  # type: ignor
 @method
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of two dims."""
-    return view_of(input, "DiagonalBackward0", lambda x: np.diagonal(x, offset, dim1, dim2))
+    y = view_of(input, "DiagonalBackward0", lambda x: np.diagonal(x, offset, dim1, dim2))
+    if y.viewed is not None:
+        y.array.flags.writeable = input.array.flags.writeable  # NumPy's diagonal is read-only
+    return y
 
 
 @method
