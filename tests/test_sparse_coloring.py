@@ -142,7 +142,7 @@ def test_colours_of_a_larger_brusselator():
 def test_diagonal_has_one_colour_and_a_full_matrix_all():
     assert color(np.eye(7)).ncolors == 1
     assert color(np.ones((5, 5)), partition="column").ncolors == 5
-    assert color(np.ones((3, 5))).partition == "column" and color(np.ones((2, 9))).partition == "row"
+    assert color(np.ones((4, 5))).partition == "column" and color(np.ones((2, 9))).partition == "row"
 
 
 TALL = np.zeros((10, 20), bool)

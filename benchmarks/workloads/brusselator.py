@@ -116,21 +116,23 @@ def differences(start, *data):
     return lambda: approx_derivative(f, start, method="2-point", sparsity=(pattern, groups)).data
 
 
-def cases(tiny=False):
-    n = 6 if tiny else 32
+def compared(n):
+    """One call, planned, by hand, by others."""
     start, *data = problem(n)
-    f = lambda z: rhs(np, z, *data)  # noqa: E731
-
-    case = Case("brusselator", f"sparse Jacobian, {2 * n * n} unknowns", targets={"jax.jit": 4.0})
+    case = Case("brusselator", f"sparse Jacobian, {start.size} unknowns", targets={"jax.jit": 4.0})
     case.apart = "function", "differences"
-    case.add("function", lambda: lambda: f(start))
+    case.add("function", lambda: lambda: rhs(np, start, *data))
     case.add("by hand", lambda: by_hand(start, n, data[1]))
     case.add("dualdiff", lambda: planned(start, *data))
     case.add("jax.jit", lambda: coloured_in_jax(start, *data))
     case.add("differences", lambda: differences(start, *data))
-    yield case
+    return case
 
-    case = Case("brusselator-dense", f"the same against dense Jacobians, {2 * n * n} unknowns")
+
+def against_dense(n):
+    """One call, planned and dense."""
+    start, *data = problem(n)
+    case = Case("brusselator-dense", f"the same against dense Jacobians, {start.size} unknowns")
     case.targets = {"jax.jit": 0.01}
     case.add("by hand", lambda: by_hand(start, n, data[1]))
     case.add("dualdiff", lambda: planned(start, *data))
@@ -139,23 +141,40 @@ def cases(tiny=False):
     )
     jit = lambda: PEERS["jax.jit"]().jacobian(rhs, start, "forward", *data)  # noqa: E731
     case.add("jax.jit", lambda: picked(jit(), start, *data))
-    yield case
+    return case
 
-    case = Case("brusselator-plan", f"what is done once, {2 * n * n} unknowns", unit="ms", count=1000)
-    case.apart = "colour", "prepare", "prepare and call"
-    pattern = sparse.pattern(f, start)
+
+def coloured(pattern):
+    return lambda: sparse.color(pattern).columns
+
+
+def once(n):
+    """What is done once: the pattern, the colouring, the whole plan."""
+    start, *data = problem(n)
+    f = lambda z: rhs(np, z, *data)  # noqa: E731
+    case = Case(f"brusselator-plan-{start.size}", f"what is done once, {start.size} unknowns", "ms", 1000)
+    case.apart = "colour", "prepare"
     case.add("by hand", lambda: lambda: stencil(n, data[1])[0].indices)
     case.add("dualdiff", lambda: lambda: sparse.pattern(f, start).indices)
-    case.add("colour", lambda: lambda: sparse.color(pattern).columns)
-    case.add("prepare", lambda: lambda: sparse.prepare_jacobian(f, start) and 0)
-    case.add("prepare and call", lambda: lambda: sparse.jacobian(f)(start).data)
-    yield case
+    case.add("colour", lambda: coloured(sparse.pattern(f, start)))
+    case.add("prepare", lambda: lambda: sparse.prepare_jacobian(f, start).coloring.columns)
+    return case
 
+
+def grown(n):
+    """The time per unknown."""
+    start, *data = problem(n)
+    name, size = f"brusselator-{start.size}", start.size
+    case = Case(name, f"sparse Jacobian, {size} unknowns", "ns per unknown", size / 1000)
+    case.add("function", lambda: lambda: rhs(np, start, *data))
+    case.add("by hand", lambda: by_hand(start, n, data[1]))
+    case.add("dualdiff", lambda: planned(start, *data))
+    return case
+
+
+def cases(tiny=False):
+    yield compared(6 if tiny else 32)
+    yield against_dense(6 if tiny else 32)
     for n in (6,) if tiny else (6, 12, 24, 48, 96, 192):
-        start, *data = problem(n)
-        size = 2 * n * n
-        case = Case(f"brusselator-{size}", f"sparse Jacobian, {size} unknowns", "ns per unknown", size / 1000)
-        case.add("function", lambda start=start, data=data: lambda: rhs(np, start, *data))
-        case.add("by hand", lambda start=start, n=n, data=data: by_hand(start, n, data[1]))
-        case.add("dualdiff", lambda start=start, data=data: planned(start, *data))
-        yield case
+        yield once(n)
+        yield grown(n)
