@@ -22,6 +22,8 @@ def __getattr__(name: str):
     """dualdiff.numpy and dualdiff.testing, imported when first used: they would double the time of import."""
     if name in ("numpy", "sparse", "testing"):
         return importlib.import_module(f"dualdiff.{name}")
+    if name == "coverage":
+        return importlib.import_module("dualdiff.covered").coverage
     raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
 
 
@@ -30,5 +32,5 @@ __version__ = "0.1.0"
 __all__ = [
     "grad", "value_and_grad", "jvp", "vjp", "linearize",
     "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
-    "vmap", "stop_gradient", "elementwise", "op", "register_container", "errors",
+    "vmap", "stop_gradient", "elementwise", "op", "register_container", "coverage", "errors",
 ]  # fmt: skip

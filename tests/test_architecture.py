@@ -26,7 +26,7 @@ LAYERS = [
     ("modes",),
     ("transforms",),
     ("numpy", "torch", "sparse", "special", "expression"),
-    ("testing", "teach", "__init__", "__main__"),
+    ("testing", "teach", "covered", "__init__", "__main__"),
 ]
 OPTIONAL = {"scipy", "matplotlib", "IPython", "hypothesis"}
 FIELDS = ("Shapes", "Dtypes", "Units", "Derivative", "Cost", "Raises", "Source")
