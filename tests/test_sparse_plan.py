@@ -1,7 +1,10 @@
 """Plans: sparse Jacobians and Hessians equal the dense ones wherever they may be used; else they refuse."""
 
+import inspect
+import re
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -472,3 +475,24 @@ def test_report_prints_what_was_made(x):
         "ops taken as dense: none"
     )
     assert "Coloring(column, 11 x 12" in repr(sparse.prepare_jacobian(chain, x))
+
+
+# -------------------------------------------------- the reference page
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference" / "sparse.md"
+
+
+def test_reference_has_every_public_name():
+    names = re.findall(r"^### (\w+)", REFERENCE.read_text(), re.M)
+    assert sorted(names) == sorted(sparse.__all__)
+
+
+@pytest.mark.parametrize("name", sparse.__all__)
+def test_reference_has_the_signature(name):
+    signature = inspect.signature(getattr(sparse, name))
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    assert f"`{name}{inspect.Signature(bare)}`" in REFERENCE.read_text()
+
+
+@pytest.mark.parametrize("name", sparse.__all__)
+def test_public_name_has_a_docstring(name):
+    assert (getattr(sparse, name).__doc__ or "").strip()
