@@ -1,4 +1,4 @@
-"""dtypes of dualdiff.torch: what comes out of which operands, defaults, conversions. All hold for PyTorch too."""
+"""dtypes of dualdiff.torch: what comes out of which operands, defaults, conversions. All hold for PyTorch."""
 
 import itertools
 import operator

@@ -16,7 +16,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False)
     """The norm of the elements, all or along dims, as of one vector."""
     return apply(
         "LinalgVectorNormBackward0",
-        lambda v: np.linalg.vector_norm(floating(v, "norm"), axis=axes(dim), keepdims=keepdim, ord=ord),
+        lambda v: np.linalg.vector_norm(floating(v, "norm"), axis=axes(dim, v), keepdims=keepdim, ord=ord),
         x,
     )
 

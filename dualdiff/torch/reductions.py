@@ -36,11 +36,16 @@ def reduction(f: Callable) -> Callable:
     return method(call)
 
 
-def axes(dim: Any) -> Any:
-    """NumPy's axis for PyTorch's dim; an empty tuple means all of them, as None does."""
-    if dim is None or isinstance(dim, int):
-        return dim
-    return tuple(dim) or None
+def axes(dim: Any, x: Any) -> Any:
+    """NumPy's axis for PyTorch's dim: no dims mean all, and a number has a dim 0 as well."""
+    if isinstance(dim, int):
+        return None if dim in (0, -1) and not x.ndim else dim
+    return None if dim is None else tuple(dim) or None
+
+
+def with_a_dim(f: Callable) -> Callable:
+    """f, which works along a dim, for a number as well: as for a vector of one."""
+    return lambda x, dim: f(x, dim) if x.ndim else f(x.reshape((1,)), dim).reshape(())
 
 
 def summed_dtype(x: Any, dtype: Any) -> Any:
@@ -68,8 +73,8 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """The sum of all elements, or along dims."""
     label, x = numbered("Sum", dim), input.value
     if dtype is None and not keepdim and x.dtype.kind in "fc":
-        return single(label, REDUCE_SUM, input, axis=normal_axes(axes(dim), x.ndim))
-    return apply(label, lambda x: np.sum(x, axes(dim), summed_dtype(x, dtype), None, keepdim), input)
+        return single(label, REDUCE_SUM, input, axis=normal_axes(axes(dim, x), x.ndim))
+    return apply(label, lambda x: np.sum(x, axes(dim, x), summed_dtype(x, dtype), None, keepdim), input)
 
 
 @reduction
@@ -78,11 +83,13 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 
     label, x = numbered("Mean", dim), input.value
     if dtype is None and not keepdim and x.dtype.kind in "fc":
-        return single(label, REDUCE_MEAN, input, axis=normal_axes(axes(dim), x.ndim))
+        return single(label, REDUCE_MEAN, input, axis=normal_axes(axes(dim, x), x.ndim))
 
     def of(x: Any) -> Any:
         return np.mean(
-            floating(x if dtype is None else astype(x, as_numpy(dtype)), "mean"), axes(dim), keepdims=keepdim
+            floating(x if dtype is None else astype(x, as_numpy(dtype)), "mean"),
+            axes(dim, x),
+            keepdims=keepdim,
         )
 
     return apply(label, of, input)
@@ -92,7 +99,9 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The sum of the elements that are not nan."""
     return apply(
-        "NansumBackward0", lambda x: np.sum(np.where(np.isnan(x), 0, x), axes(dim), keepdims=keepdim), input
+        "NansumBackward0",
+        lambda x: np.sum(np.where(np.isnan(x), 0, x), axes(dim, x), keepdims=keepdim),
+        input,
     )
 
 
@@ -102,7 +111,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
     def of(x: Any) -> Any:
         wanted = summed_dtype(x, dtype)
-        return np.prod(x if wanted is None else astype(x, wanted), dim, keepdims=keepdim)
+        return np.prod(x if wanted is None else astype(x, wanted), axes(dim, x), keepdims=keepdim)
 
     return apply(numbered("Prod", dim), of, input)
 
@@ -116,7 +125,7 @@ def _moment(name: str, f: Callable) -> Callable:
         ddof = correction if unbiased is None else int(unbiased)
         return apply(
             f"{name.capitalize()}Backward0",
-            lambda x: f(floating(x, name), axes(dim), ddof=ddof, keepdims=keepdim),
+            lambda x: f(floating(x, name), axes(dim, x), ddof=ddof, keepdims=keepdim),
             input,
         )
 
@@ -137,10 +146,10 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) 
     order = 2 if p in ("fro", None) else p
     x = input.value
     if order == 2 and not keepdim and x.dtype.kind in "fc":
-        return single("LinalgVectorNormBackward0", LENGTH, input, axis=normal_axes(axes(dim), x.ndim))
+        return single("LinalgVectorNormBackward0", LENGTH, input, axis=normal_axes(axes(dim, x), x.ndim))
 
     def of(x: Any) -> Any:
-        return np.linalg.vector_norm(floating(x, "norm"), axis=axes(dim), keepdims=keepdim, ord=order)
+        return np.linalg.vector_norm(floating(x, "norm"), axis=axes(dim, x), keepdims=keepdim, ord=order)
 
     return apply("LinalgVectorNormBackward0", of, input)
 
@@ -148,7 +157,9 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) 
 @reduction
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along dims, without overflow."""
-    return apply("LogsumexpBackward0", lambda x: log_of_sum(inexact(x), axes(dim), keepdims=keepdim), input)
+    return apply(
+        "LogsumexpBackward0", lambda x: log_of_sum(inexact(x), axes(dim, x), keepdims=keepdim), input
+    )
 
 
 @method
@@ -165,7 +176,9 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 def _normalised(label: str, f: Callable, input: Tensor, dim: int, dtype: Any) -> Tensor:
     wanted = None if dtype is None else as_numpy(dtype)
-    return apply(label, lambda x: f(inexact(x) if wanted is None else astype(x, wanted), axis=dim), input)
+    return apply(
+        label, lambda x: with_a_dim(f)(inexact(x) if wanted is None else astype(x, wanted), dim), input
+    )
 
 
 # -------------------------------------------------- extremes
@@ -218,13 +231,13 @@ min = _extreme("min", np.min, np.argmin, minimum)
 @reduction
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The largest element, all or along dims; elements that tie share the derivative."""
-    return apply("AmaxBackward0", lambda x: np.max(x, axes(dim), keepdims=keepdim), input)
+    return apply("AmaxBackward0", lambda x: np.max(x, axes(dim, x), keepdims=keepdim), input)
 
 
 @reduction
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest element, all or along dims; elements that tie share the derivative."""
-    return apply("AminBackward0", lambda x: np.min(x, axes(dim), keepdims=keepdim), input)
+    return apply("AminBackward0", lambda x: np.min(x, axes(dim, x), keepdims=keepdim), input)
 
 
 @reduction
@@ -242,7 +255,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 # -------------------------------------------------- no derivative
 def _question(name: str, f: Callable) -> Callable:
     def question(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        return outside(np.asarray(f(input.array, axis=axes(dim), keepdims=keepdim)))
+        x = input.detach().array
+        return outside(np.asarray(f(x, axis=axes(dim, x), keepdims=keepdim)))
 
     question.__name__ = question.__qualname__ = name
     question.__doc__ = f"{name} of all elements, or along a dim; no derivative."
@@ -260,13 +274,21 @@ count_nonzero = _question("count_nonzero", np.count_nonzero)
 @reduction
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The running sum along a dim."""
-    return apply("CumsumBackward0", lambda x: np.cumsum(x, dim, summed_dtype(x, dtype)), input)
+    return apply(
+        "CumsumBackward0",
+        lambda x: with_a_dim(lambda v, k: np.cumsum(v, k, summed_dtype(v, dtype)))(x, dim),
+        input,
+    )
 
 
 @reduction
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The running product along a dim."""
-    return apply("CumprodBackward0", lambda x: np.cumprod(x, dim, summed_dtype(x, dtype)), input)
+    return apply(
+        "CumprodBackward0",
+        lambda x: with_a_dim(lambda v, k: np.cumprod(v, k, summed_dtype(v, dtype)))(x, dim),
+        input,
+    )
 
 
 def _order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:

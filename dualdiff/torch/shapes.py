@@ -182,12 +182,13 @@ def unbind(input: Tensor, dim: int = 0) -> tuple:
 @method
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple:
     """Pieces along a dim: all of one size but the last, or of the sizes given."""
-    n, sizes = tensor.shape[dim], split_size_or_sections
+    n, sizes, label = tensor.shape[dim], split_size_or_sections, "SplitWithSizesBackward0"
     if isinstance(sizes, int):
+        label = "SplitBackward0"
         sizes = [min(sizes, n - start) for start in range(0, n, sizes)]
     ends = np.cumsum(sizes).tolist()
     keys = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-    return _pieces(tensor, "SplitBackward0", dim, keys)
+    return _pieces(tensor, label, dim, keys)
 
 
 @method
@@ -274,7 +275,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 @method
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Elements in the opposite order along dims."""
-    return apply("FlipBackward0", lambda x: np.copy(np.flip(x, listed(dims))), input)
+    return apply("FlipBackward0", lambda x: np.copy(np.flip(x, listed(dims)) if x.ndim else x), input)
 
 
 @method
