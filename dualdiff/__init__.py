@@ -13,6 +13,7 @@ from dualdiff.transforms.derivative import (
     value_and_grad,
     value_and_jacobian,
 )
+from dualdiff.transforms.explanation import explain_mode
 from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp
 from dualdiff.transforms.second import hessian, hvp
 from dualdiff.tree import register_container
@@ -32,5 +33,5 @@ __version__ = "0.1.0"
 __all__ = [
     "grad", "value_and_grad", "jvp", "vjp", "linearize",
     "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
-    "vmap", "stop_gradient", "elementwise", "op", "register_container", "coverage", "errors",
+    "explain_mode", "vmap", "stop_gradient", "elementwise", "op", "register_container", "coverage", "errors",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dualdiff as dd
 from dualdiff.errors import InputTypeError
+from dualdiff.transforms.derivative import choose_mode
 
 MODES = ["forward", "reverse", "auto"]
 X = np.array([0.5, -1.25, 2.0])
@@ -983,3 +984,34 @@ def test_unknown_mode_is_refused_for_every_transform():
     ):
         with pytest.raises(InputTypeError):
             run()
+
+
+# -------------------------------------------------- explain_mode
+@pytest.mark.parametrize(
+    ("f", "args", "argnums", "expected"),
+    [
+        (np.sum, (np.ones(5),), 0, ("reverse", 5, 1, 1, 1)),
+        (np.sin, (2.0,), 0, ("forward", 1, 1, 1, 1)),
+        (np.cumsum, (np.ones(5),), 0, ("forward", 5, 5, 5, 1)),
+        (lambda a, b: np.outer(a, b), (np.ones(5), np.ones(3)), (0, 1), ("forward", 8, 15, 8, 1)),
+        (lambda p: {"u": p["a"][:1], "v": p["a"][0]}, ({"a": np.ones(9)},), 0, ("reverse", 9, 2, 2, 2)),
+        (lambda x: x[:0], (np.ones(2),), 0, ("reverse", 2, 0, 0, 1)),
+    ],
+)
+def test_explain_mode_gives_the_numbers_that_decide(f, args, argnums, expected):
+    found = dd.explain_mode(f, *args, argnums=argnums)
+    assert found[1:] == expected
+    assert found.mode == choose_mode(found.inputs, found.outputs)
+    assert f"auto takes {found.mode} mode" in str(found) and found.reason in str(found)
+
+
+def test_explain_mode_counts_sweeps_within_the_budget():
+    n = 6000  # identities of 6000 x 6000 numbers and as many lanes do not fit into 256 MiB at once
+    assert dd.explain_mode(np.sin, np.ones(n)).sweeps == 3
+
+
+def test_explain_mode_refuses_what_no_transform_takes():
+    with pytest.raises(InputTypeError, match="explain_mode cannot differentiate"):
+        dd.explain_mode(np.sum, np.arange(3))
+    with pytest.raises(InputTypeError, match="explain_mode needs a function"):
+        dd.explain_mode(3, np.ones(2))

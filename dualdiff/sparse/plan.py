@@ -6,6 +6,7 @@ checks all that on random directions. A call sweeps the seeds in batches and pic
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -121,10 +122,9 @@ class Plan:
         parts = [np.zeros(0, self.dtype)] if pushed is None else [pushed[: forward.colors].reshape(-1)]
         parts += [] if pulled is None else [pulled[: reverse.colors].reshape(-1)]
         data = self.recover(parts[0] if len(parts) == 1 else np.concatenate(parts))
-        p = self.pattern
-        matrix = type(p)(
-            (data.astype(self.dtype, copy=False), p.indices.copy(), p.indptr.copy()), shape=p.shape
-        )
+        matrix = copy.copy(self.pattern)  # a third of the time of making one
+        matrix.indices, matrix.indptr = matrix.indices.copy(), matrix.indptr.copy()  # nobody shares them
+        matrix.data = data.astype(self.dtype, copy=False)
         if forward.direction is not None:
             probe.compare(self, chosen, matrix, forward.direction, pushed[-1], "forward")
         if reverse.direction is not None:

@@ -32,7 +32,7 @@ def recovery(coloring: Coloring) -> Callable:
         take = symmetric_places(coloring)
     else:
         take = direct_places(coloring)
-    return lambda swept: swept[take]
+    return lambda swept: swept.take(take)
 
 
 def misfit(coloring: Coloring, row: int, column: int) -> InputTypeError:
