@@ -124,6 +124,17 @@ def test_rosenbrock_hessian_is_the_known_one(numbers):
     assert found["distance from the minimum"] < 1e-12
 
 
+def test_autograd_lesson_shows_what_pytorch_shows(numbers):
+    found = {name: str(tensor) for name, tensor in numbers("03_autograd_lesson.py").items()}
+    assert found == {
+        "value of 2 x.x": "tensor(28., grad_fn=<MulBackward0>)",
+        "its gradient": "tensor([ 0.,  4.,  8., 12.])",
+        "gradient of the sum of squares": "tensor([0., 2., 4., 6.])",
+        "gradient with u held fixed is u": "tensor(True)",
+        "slope of the loop is d / a": "tensor(True)",
+    }
+
+
 # -------------------------------------------------- the folder
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_example_is_short_and_says_its_idea(script):

@@ -412,6 +412,13 @@ def test_detach_cuts_the_history(torch):
     assert numbers(x.grad).tolist() == [1.0, 4.0, 9.0]
 
 
+def test_tensor_of_a_tensor_warns_that_it_forgets(torch):
+    x = vector(torch)
+    with pytest.warns(UserWarning, match="detach"):
+        y = torch.tensor(x * 2)
+    assert y.tolist() == [2.0, 4.0, 6.0] and not y.requires_grad
+
+
 def test_data_is_replaced_under_a_leaf(torch):
     x = vector(torch)
     x.data = torch.zeros(3, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The functions of dualdiff.torch: values, gradients and names in the graph beside PyTorch; slopes by themselves."""
+"""The functions of dualdiff.torch: values, gradients and text beside PyTorch's; slopes beside differences."""
 
 import re
 import warnings
@@ -19,37 +19,39 @@ VALUES = {
 }
 
 FUNCTIONS = """
-x + v; x + 1; 1 + x; x - v; 1 - x; x - 1; x * v; x * 2; x / v; x / 2; 1 / x; x ** 2; x ** v; 2 ** x; -x; abs(x)
-x % v; x % 2; x @ v; m @ v; v @ m; m @ m; b @ b; t.dot(x, v); t.mm(m, m); t.mv(m, v); t.bmm(b, b); t.outer(x, v)
-t.einsum('ij,j->i', m, v); t.einsum('bij,bjk->bik', b, b); t.inner(x, v); t.addmm(m, m, m); t.trace(m)
-t.tensordot(m, m, 1); t.kron(m, m); t.linalg.cross(x, v)
-x.sum(); m.sum(0); m.sum(dim=(0, 1)); m.sum(0, keepdim=True); m.sum(axis=1, keepdims=True); x.mean(); m.mean(0)
-x.prod(); m.prod(0); x.norm(); x.norm(1); x.norm(3); m.norm(dim=0); t.norm(x); t.linalg.norm(m); t.linalg.norm(x, 3)
-t.linalg.vector_norm(x); t.linalg.norm(m, 2); x.max(); m.max(0).values; x.min(); m.min(1)[0]; t.maximum(x, v)
-t.minimum(x, v); x.amax(); m.amax(0); m.amin(1); x.var(); m.var(0); x.std(); m.std(0); x.var(unbiased=False)
-m.var(0, correction=0); m.cumsum(0); m.cumprod(1); t.logsumexp(x, 0); m.logsumexp(1, keepdim=True)
-t.softmax(m, 1); t.log_softmax(m, 0); t.median(x); m.median(0).values; m.nansum(); m.dist(m + v)
-t.relu(x - 0.15); t.sigmoid(x); t.tanh(x); t.exp(x); t.exp2(x); t.expm1(x); t.log(x); t.log2(x); t.log10(x)
-t.log1p(x); t.sqrt(x); t.rsqrt(x); t.square(x); t.reciprocal(x); t.sin(x); t.cos(x); t.tan(x); t.asin(x)
-t.acos(x); t.atan(x); t.sinh(x); t.cosh(x); t.asinh(x); t.acosh(x + 1); t.atanh(x); t.atan2(x, v); t.hypot(x, v)
-t.logaddexp(x, v); t.sinc(x); t.logit(x); t.frac(x); t.fmod(x, v); t.lerp(x, v, 0.5); t.addcmul(x, x, v)
-t.addcdiv(x, x, v); t.clamp(x, 0.15, 0.5); t.clamp(x, min=0.15); t.where(x > 0.15, x, v); t.where(x > 0.15, x, 0.0)
-x.masked_fill(x > 0.15, 0.0); t.sign(x); t.floor(x); t.ceil(x); t.round(x); t.trunc(x); t.nan_to_num(x)
-t.copysign(x, -v); x.add(v, alpha=3); x.sub(v, alpha=2); x.div(v, rounding_mode='floor')
-x.reshape(3, 1); x.view(3, 1); m.view(-1); m.T; m.t(); m.mT; m.transpose(0, 1); m.permute(1, 0); x.unsqueeze(0)
-t.swapaxes(m, 0, 1); t.movedim(b, 0, 2); x.reshape(1, 3).squeeze(); x.reshape(1, 3).squeeze(0); m.flatten(); m.ravel()
-b.flatten(1); x.expand(2, 3); x.expand(2, -1); x.broadcast_to(2, 3); x.repeat(2, 2); t.tile(x, (2,))
-x.repeat_interleave(2); t.cat([x, v]); t.cat([m, m], dim=1); t.stack([x, v], 1); t.hstack([x, v]); t.vstack([x, v])
-x.split(2)[1]; m.split([1, 2], 1)[1]; x.chunk(2)[0]; m.unbind(1)[0]; list(m)[2]; x[0]; x[0:2]; x[None]; x[...]; m[0, 1]
-m[:, 1]; m[1:, ::2]; x[[0, 0, 2]]; x[x > 0.15]; m[[0, 2], [1, 1]]; m[m > 0.45]; b[0, :, [1, 0]]; b[:, [1, 0], 1]; m[-1, None]
-x.index_select(0, t.tensor([0, 2])); m.gather(1, t.tensor([[0, 2], [1, 1]])); x.masked_select(x > 0.15)
-t.take_along_dim(m, t.tensor([[0, 2, 1]]), 0); m.diagonal(); x.diag(); m.tril(); m.triu(1); m.flip(0); m.roll(1, 0)
-x.sort()[0]; m.sort(1, descending=True).values; x.topk(2)[0]; x.clone(); m.T.contiguous(); x.to(t.float32); m.diff()
-t.narrow(m, 0, 0, 2); m.select(1, 1); t.real(x + 0j); t.imag(x * 1j); t.abs(x * (1 + 2j)); t.angle(x * (1 + 2j))
-t.inverse(m); t.linalg.inv(m); t.linalg.solve(m, v); t.det(m); t.linalg.slogdet(m)[1]
-t.linalg.cholesky(m @ m.T); t.linalg.eigvalsh(m + m.T); t.linalg.svdvals(m); t.linalg.qr(m)[1]
-t.atleast_2d(x); t.meshgrid(x, v, indexing='ij')[0]; t.meshgrid(x, v, indexing='xy')[1]
-x.detach() * x; x.type(t.float32); t.deg2rad(x); m.mean((0, 1)); m.mean(1, True)
+x + v; x + 1; 1 + x; x - v; 1 - x; x - 1; x * v; x * 2; x / v; x / 2; 1 / x; x ** 2; x ** v; 2 ** x; -x
+abs(x); x % v; x % 2; x @ v; m @ v; v @ m; m @ m; b @ b; t.dot(x, v); t.mm(m, m); t.mv(m, v); t.bmm(b, b)
+t.outer(x, v); t.einsum('ij,j->i', m, v); t.einsum('bij,bjk->bik', b, b); t.inner(x, v); t.addmm(m, m, m)
+t.trace(m); t.tensordot(m, m, 1); t.kron(m, m); t.linalg.cross(x, v); x.sum(); m.sum(0); m.sum(dim=(0, 1))
+m.sum(0, keepdim=True); m.sum(axis=1, keepdims=True); x.mean(); m.mean(0); x.prod(); m.prod(0); x.norm()
+x.norm(1); x.norm(3); m.norm(dim=0); t.norm(x); t.linalg.norm(m); t.linalg.norm(x, 3)
+t.linalg.vector_norm(x); t.linalg.norm(m, 2); x.max(); m.max(0).values; x.min(); m.min(1)[0]
+t.maximum(x, v); t.minimum(x, v); x.amax(); m.amax(0); m.amin(1); x.var(); m.var(0); x.std(); m.std(0)
+x.var(unbiased=False); m.var(0, correction=0); m.cumsum(0); m.cumprod(1); t.logsumexp(x, 0)
+m.logsumexp(1, keepdim=True); t.softmax(m, 1); t.log_softmax(m, 0); t.median(x); m.median(0).values
+m.nansum(); m.dist(m + v); t.relu(x - 0.15); t.sigmoid(x); t.tanh(x); t.exp(x); t.exp2(x); t.expm1(x)
+t.log(x); t.log2(x); t.log10(x); t.log1p(x); t.sqrt(x); t.rsqrt(x); t.square(x); t.reciprocal(x); t.sin(x)
+t.cos(x); t.tan(x); t.asin(x); t.acos(x); t.atan(x); t.sinh(x); t.cosh(x); t.asinh(x); t.acosh(x + 1)
+t.atanh(x); t.atan2(x, v); t.hypot(x, v); t.logaddexp(x, v); t.sinc(x); t.logit(x); t.frac(x); t.fmod(x, v)
+t.lerp(x, v, 0.5); t.addcmul(x, x, v); t.addcdiv(x, x, v); t.clamp(x, 0.15, 0.5); t.clamp(x, min=0.15)
+t.where(x > 0.15, x, v); t.where(x > 0.15, x, 0.0); x.masked_fill(x > 0.15, 0.0); t.sign(x); t.floor(x)
+t.ceil(x); t.round(x); t.trunc(x); t.nan_to_num(x); t.copysign(x, -v); x.add(v, alpha=3); x.sub(v, alpha=2)
+x.div(v, rounding_mode='floor'); x.reshape(3, 1); x.view(3, 1); m.view(-1); m.T; m.t(); m.mT
+m.transpose(0, 1); m.permute(1, 0); x.unsqueeze(0); t.swapaxes(m, 0, 1); t.movedim(b, 0, 2)
+x.reshape(1, 3).squeeze(); x.reshape(1, 3).squeeze(0); m.flatten(); m.ravel(); b.flatten(1); x.expand(2, 3)
+x.expand(2, -1); x.broadcast_to(2, 3); x.repeat(2, 2); t.tile(x, (2,)); x.repeat_interleave(2)
+t.cat([x, v]); t.cat([m, m], dim=1); t.stack([x, v], 1); t.hstack([x, v]); t.vstack([x, v]); x.split(2)[1]
+m.split([1, 2], 1)[1]; x.chunk(2)[0]; m.unbind(1)[0]; list(m)[2]; x[0]; x[0:2]; x[None]; x[...]; m[0, 1]
+m[:, 1]; m[1:, ::2]; x[[0, 0, 2]]; x[x > 0.15]; m[[0, 2], [1, 1]]; m[m > 0.45]; b[0, :, [1, 0]]
+b[:, [1, 0], 1]; m[-1, None]; x.index_select(0, t.tensor([0, 2])); m.gather(1, t.tensor([[0, 2], [1, 1]]))
+x.masked_select(x > 0.15); t.take_along_dim(m, t.tensor([[0, 2, 1]]), 0); m.diagonal(); x.diag(); m.tril()
+m.triu(1); m.flip(0); m.roll(1, 0); x.sort()[0]; m.sort(1, descending=True).values; x.topk(2)[0]; x.clone()
+m.T.contiguous(); x.to(t.float32); m.diff(); t.narrow(m, 0, 0, 2); m.select(1, 1); t.real(x + 0j)
+t.imag(x * 1j); t.abs(x * (1 + 2j)); t.angle(x * (1 + 2j)); t.inverse(m); t.linalg.inv(m)
+t.linalg.solve(m, v); t.det(m); t.linalg.slogdet(m)[1]; t.linalg.cholesky(m @ m.T)
+t.linalg.eigvalsh(m + m.T); t.linalg.svdvals(m); t.linalg.qr(m)[1]; t.atleast_2d(x)
+t.meshgrid(x, v, indexing='ij')[0]; t.meshgrid(x, v, indexing='xy')[1]; x.detach() * x; x.type(t.float32)
+t.deg2rad(x); m.mean((0, 1)); m.mean(1, True)
 """
 EXPRESSIONS = [
     part.strip() for line in FUNCTIONS.strip().splitlines() for part in line.split(";") if part.strip()
@@ -108,11 +110,13 @@ def test_gradient_is_the_slope(expression):
 # -------------------------------------------------- random programs
 UNARY = """sin(x); exp(x); tanh(x); -x; x * 0.5; 1.5 - x; x * x; sqrt(x * x + 1); sigmoid(x); abs(x)"""
 # Where a result is written next, a clone is: our rules of these three read their result, PyTorch's do not.
-BINARY = """x + y; x - y; x * y; maximum(x, y).clone(); where(x > y, x, y); (x / (y * y + 1)).clone(); atan2(x, y)"""
-SHAPED = """x.sum(0); x.mean(-1, keepdim=True); x.reshape(-1); x.T; x[0]; x[..., 1:]; x.unsqueeze(0); cumsum(x, 0)
-softmax(x, -1); x.flip(0); cat([x, x], 0); stack([x, -x]); x.amax(0).clone(); x.norm(); x.expand(2, *x.shape)
-logsumexp(x, -1); x.var(); x @ x.T; x.clone()"""
-WRITES = """x.mul_(2); x.add_(y.clone()); x[0].mul_(y0); x[0] = y0; x.exp_(); x.zero_(); x.sub_(1); x[..., 0].add_(1)"""
+BINARY = """x + y; x - y; x * y; maximum(x, y).clone(); where(x > y, x, y); (x / (y * y + 1)).clone()
+atan2(x, y)"""
+SHAPED = """x.sum(0); x.mean(-1, keepdim=True); x.reshape(-1); x.T; x[0]; x[..., 1:]; x.unsqueeze(0)
+cumsum(x, 0); softmax(x, -1); x.flip(0); cat([x, x], 0); stack([x, -x]); x.amax(0).clone(); x.norm()
+x.expand(2, *x.shape); logsumexp(x, -1); x.var(); x @ x.T; x.clone()"""
+WRITES = """x.mul_(2); x.add_(y.clone()); x[0].mul_(y0); x[0] = y0; x.exp_(); x.zero_(); x.sub_(1)
+x[..., 0].add_(1)"""
 UNARY, BINARY, SHAPED, WRITES = (
     [part.strip() for part in re.split("[;\n]", lines)] for lines in (UNARY, BINARY, SHAPED, WRITES)
 )

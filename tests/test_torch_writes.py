@@ -374,7 +374,7 @@ def test_views_share_memory(torch, view):
         lambda t, u: u.double(),
     ],
 )
-@pytest.mark.filterwarnings("ignore:To copy construct")
+@pytest.mark.filterwarnings("ignore:To copy construct", "ignore:tensor.. of a tensor")
 def test_copies_have_memory_of_their_own(torch, copied):
     u = torch.arange(6.0).reshape(2, 3)
     copied(torch, u).fill_(-1)

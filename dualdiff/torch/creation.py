@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,11 @@ def inferred(array: np.ndarray) -> np.dtype:
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new leaf with a copy of data: numbers, nested lists of them, arrays or tensors."""
     if isinstance(data, Tensor):
+        warnings.warn(
+            "tensor() of a tensor copies it without its history: say so with x.detach().clone().",
+            UserWarning,
+            stacklevel=2,
+        )
         array = np.array(operand(data.detach()))
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.array(data)
