@@ -61,15 +61,17 @@ def swept(
     f: Any = None,
     real_directions: bool = False,
     transform: str = "jacobian",
+    found_size: int = 0,
 ) -> list:
     """Run `sweep` on the identity over all directions of the leaves, chunk by chunk.
 
     `sweep` takes one batched seed per leaf and returns a list; for each place in it the result is an array
-    with one lane per direction in front, or None where nothing arrives.
+    with one lane per direction in front, or None where nothing arrives. `found_size` is the size of one lane
+    of all results, where it is known: the memory goes to whichever side is larger.
     """
     n = directions(leaves, real_directions)
-    chunks = chunked(n, chunk_size, 16 * max(1, sum(x.size for x in leaves)))
-    blocks = []
+    chunks = chunked(n, chunk_size, 16 * max(1, found_size, sum(x.size for x in leaves)))
+    results: list = []
     for start, stop in chunks:
         level = BatchLevel(transform, f, stop - start)
         try:
@@ -77,20 +79,24 @@ def swept(
             found = sweep([BatchTensor(level, row) for row in rows])
         finally:
             level.close()
-        blocks.append([spread_lanes(v, level) for v in found])
-    lengths = [stop - start for start, stop in chunks]
-    return [join_blocks(parts, lengths) for parts in zip(*blocks, strict=True)]
+        lanes = [spread_lanes(v, level) for v in found]
+        if len(chunks) == 1:
+            return lanes
+        results = results or [None] * len(lanes)
+        results = [put(whole, v, n, start, stop) for whole, v in zip(results, lanes, strict=True)]
+    return results
 
 
-def join_blocks(parts: tuple, lengths: list[int]) -> Any:
-    """The chunks one after another; None if all are zero."""
-    if len(parts) == 1:
-        return parts[0]
-    one = next((part for part in parts if part is not None), None)
-    if one is None:
-        return None
-    pairs = zip(parts, lengths, strict=True)
-    return np.concatenate([np.zeros((n, *one.shape[1:]), one.dtype) if p is None else p for p, n in pairs])
+def put(whole: Any, part: Any, n: int, start: int, stop: int) -> Any:
+    """All n lanes with those of one more chunk, in one array, so that no chunk is kept; None while zero."""
+    if part is None:
+        return whole
+    if whole is None:
+        whole = np.zeros((n, *part.shape[1:]), part.dtype)
+    if type(whole) is np.ndarray and type(part) is np.ndarray:
+        whole[start:stop] = part
+        return whole
+    return np.concatenate([whole[:start], part, whole[stop:]])  # tensors of an outer transform
 
 
 def chunked(n: int, chunk_size: int | str | None, lane_bytes: int) -> list[tuple[int, int]]:
