@@ -1,7 +1,7 @@
 """The classic lesson on automatic differentiation in PyTorch, after changing its import line.
 
-Leaves that require a gradient, backward(), the gradient of a vector, detaching a part of the computation, and a
-function whose path depends on its input. 03_autograd_lesson.ipynb is the same as a notebook, with what it prints.
+Leaves that require a gradient, backward(), the gradient of a vector, detaching a part of the computation, and
+a function whose path depends on its input. 03_autograd_lesson.ipynb is the same as a notebook.
 """
 
 import dualdiff.torch as torch

@@ -1,4 +1,4 @@
-"""Functional transforms of dualdiff on tensors of the front end, and both kinds of graph in one computation."""
+"""Functional transforms of dualdiff on tensors of the front end, and both graphs in one computation."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_second_derivatives():
 def test_vmap_and_linearize():
     rows = torch.arange(6.0).reshape(2, 3)
     same(dd.vmap(lambda row: (row * row).sum())(rows), [5.0, 50.0])
-    y, lin = dd.linearize(cubes, vector())
+    _, lin = dd.linearize(cubes, vector())
     same(lin(vector(1.0, 1.0, 0.0)), 15.0)
     same(lin.T(torch.tensor(2.0, dtype=torch.float64))[0], [6.0, 24.0, 54.0])
 
