@@ -219,6 +219,20 @@ class Tensor(Tracer):
         return elementwise.imag(self)
 
     @property
+    def flat(self) -> Any:
+        """The elements one after another, as a tensor to read from; NumPy's would write through."""
+        return structural.ravel(self)
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Any:
+        if device != "cpu" or stream is not None:
+            raise ValueError(f"a tensor is on the device 'cpu', not {device!r}")
+        return self
+
+    @property
     def at(self) -> updates.At:
         """Functional updates: x.at[i].set(v), .add, .multiply, .divide, .power, .min, .max."""
         return updates.At(self)
@@ -395,8 +409,17 @@ class Tensor(Tracer):
         )
 
 
+WRITING = frozenset(["fill", "partition", "put", "resize", "setfield", "sort"])
+RETURNED = frozenset(["partition", "resize", "sort"])  # NumPy's functions of these names return a new array
+
+
 def _unavailable(name: str) -> property:
     def refuse(self: Tensor) -> NoReturn:
+        if name in WRITING:
+            raise MutationError(
+                f"ndarray.{name} writes in place.",
+                f"Write x = np.{name}(x, ...)." if name in RETURNED else "Write x = x.at[i].set(v).",
+            )
         raise NoDerivative(
             f"ndarray.{name} is not available on a {type(self).__name__}.", "Apply it to stop_gradient(x)."
         )

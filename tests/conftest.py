@@ -5,7 +5,6 @@ Warnings are errors (pyproject.toml). `pytest --slow` runs the tests marked slow
 """
 
 import importlib.util
-import importlib.util
 import os
 import warnings
 
@@ -15,9 +14,6 @@ from hypothesis import HealthCheck, settings
 from dualdiff.core import FUNCTIONS, OPS
 from dualdiff.tensor import Tensor
 from dualdiff.testing.samples import generator
-
-if importlib.util.find_spec("scipy"):
-    import dualdiff.special  # noqa: F401  its ops are in the registry before a test asks for them
 
 if importlib.util.find_spec("scipy"):
     import dualdiff.special  # noqa: F401  its ops are in the registry before a test asks for them

@@ -1,8 +1,8 @@
 """The conventions at singular points as one table: a promise in words, a call and its derivative.
 
-Every row is tried forward along each basis vector, in reverse and in a batch, and applying the derivative must
-warn of nothing. The derivative is that of the sum of the results, for each argument. Rows with higher orders
-are in a second table. Types, conversions and lifetimes are in test_conventions_of_values.py.
+Every row is tried forward along each basis vector, in reverse and in a batch, and applying the derivative
+must warn of nothing. The derivative is that of the sum of the results, for each argument. Rows with higher
+orders are in a second table. Types, conversions and lifetimes are in test_conventions_of_values.py.
 """
 
 import itertools

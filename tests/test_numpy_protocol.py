@@ -447,6 +447,8 @@ def test_ufunc_outer_of_questions_is_plain(run):
         (lambda x: np.savetxt("never", x), r"np\.savetxt"),
         (lambda x: np.unpackbits(x), r"np\.unpackbits"),
         (lambda x: np.frompyfunc(lambda v: v, 1, 1)(x), r"vectorized"),
+        (lambda x: x.sort(), r"ndarray\.sort writes in place[\s\S]*np\.sort"),
+        (lambda x: x.fill(0.0), r"ndarray\.fill writes in place[\s\S]*\.at\["),
         (lambda x: x.tofile("never"), r"ndarray\.tofile"),
         (lambda x: x.strides, r"ndarray\.strides"),
         (lambda x: x.data, r"ndarray\.data"),
@@ -457,6 +459,15 @@ def test_ufunc_outer_of_questions_is_plain(run):
 def test_what_has_no_rule_is_refused_by_name(run, f, name):  # NP-6
     with pytest.raises((dd.errors.NoDerivative, dd.errors.MutationError), match=name):
         run(f, X)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_flat_and_device_keep_the_derivative(mode):
+    x = np.arange(4.0).reshape(2, 2)
+    found = dd.grad(lambda x: x.flat[1] ** 2 + sum(x.to_device(x.device).flat), mode=mode)(x)
+    np.testing.assert_array_equal(found, [[1, 3], [1, 1]])
+    with pytest.raises(ValueError, match="cpu"):
+        dd.grad(lambda x: x.to_device("gpu"), mode=mode)(1.0)
 
 
 @each_mode
