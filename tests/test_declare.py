@@ -446,3 +446,19 @@ def test_array_by_keyword_is_refused(mode):
     assert dd.grad(rounded, mode=mode)(1.25) == 1.0
     with pytest.raises(InputTypeError, match="takes its arrays by position, 1 of them; it was given 0"):
         dd.grad(lambda x: rounded(x=x), mode=mode)(1.25)
+
+
+def test_rule_that_returns_another_shape_is_named(unregistered):
+    @dd.op
+    class stretched:
+        def evaluate(x):
+            return x
+
+        def transpose(y_bar, x):
+            return np.ones(5)
+
+        def domain(rng, dtype):
+            yield (np.ones(3, dtype),), {}
+
+    with pytest.raises(ShapeError, match=r"the rule of stretched returned a cotangent of shape \(5,\)"):
+        dd.grad(lambda x: np.sum(stretched(x)))(X)

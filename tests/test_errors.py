@@ -187,6 +187,10 @@ ASTYPE = "Integers have no derivative: write x.astype(float), or leave the argum
 FLOATS = "Pass float arrays, or leave the argument out of argnums."
 LEAVE_OUT = "leave the argument out of argnums"
 HOLD_FIXED = "hold the argument fixed, as in lambda x: f(x, n)"
+SUM_IT = (
+    "Sum it, or use jacobian (all rows), vjp (one weighted row) or vmap(grad(f)) (one per example)."
+    "  -> errors#scalar-output"
+)
 HAS_STRUCTURE = "has the structure of the value that it belongs to.  -> errors#structure"
 
 
@@ -597,6 +601,17 @@ INSIDE = {
         ControlFlowError, TypeError,
         "a batched value of 3 examples cannot steer Python control flow.", USE_WHERE,
     ),
+    "output-vector-hessian": golden(
+        lambda: dd.hessian(np.sin)(X), ScalarOutputError, TypeError,
+        "hessian needs a scalar output; sin returned shape (3,).", SUM_IT,
+    ),
+    **{
+        f"output-vector-hvp-{mode}": golden(
+            lambda mode=mode: dd.hvp(np.sin, (X,), (X,), mode=mode), ScalarOutputError, TypeError,
+            "hvp needs a scalar output; sin returned shape (3,).", SUM_IT,
+        )
+        for mode in ("auto", "reverse-over-forward", "reverse-over-reverse", "forward-over-forward")
+    },
     "int-batched": golden(
         lambda: dd.vmap(lambda x: x * int(x))(X), ControlFlowError, TypeError,
         "a batched value of 3 examples cannot steer Python control flow.", USE_WHERE,

@@ -216,6 +216,19 @@ def test_check_grads_of_complex_functions():
     check_grads(lambda z: np.abs(z) * np.exp(1j * z), (X + 0.5j,))
 
 
+@pytest.mark.parametrize("f", [np.conj, np.abs, np.real, lambda z: z * np.conj(z), lambda z: z + z.imag])
+def test_check_grads_reports_a_function_that_is_not_holomorphic(f):
+    check_grads(f, (X + 0.5j,))
+    with pytest.raises(GradientMismatch, match="is not holomorphic: along 1j"):
+        check_grads(f, (X + 0.5j,), holomorphic=True)
+
+
+def test_check_grads_takes_a_holomorphic_function_and_no_real_point():
+    check_grads(lambda z, w: np.exp(z) * w / (1 + z * z), (X + 0.5j, 2.0 - 1j), holomorphic=True)
+    with pytest.raises(InputTypeError, match="complex arguments"):
+        check_grads(np.exp, (X,), holomorphic=True)
+
+
 def test_check_grads_takes_the_tolerances_given(unregistered):
     close = dd.elementwise(lambda x: np.sin(x), lambda _y, x: 1.0001 * np.cos(x), name="close")
     check_grads(close, (X,), order=1, rtol=1e-3)

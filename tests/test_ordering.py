@@ -37,20 +37,20 @@ EDGES = [0.0, 1, -1, 2, 0.5]
 
 # name: (function, point, gradient of the sum of its values)
 POINTS = {
-    "RD-8 sort": (lambda x: np.sort(x) * np.array([1.0, 2, 3]), [2.0, 2, 1], [2, 3, 1]),
+    "sort": (lambda x: np.sort(x) * np.array([1.0, 2, 3]), [2.0, 2, 1], [2, 3, 1]),
     "sort-nan": (lambda x: np.sort(x)[-1:] * 3, [nan, 2, 1], [3, 0, 0]),
-    "RD-6 median-even": (np.median, [4.0, 1, 2, 3], [0, 0, 0.5, 0.5]),
-    "RD-6 median-ties": (np.median, [1.0, 2, 2, 3], [0, 0.5, 0.5, 0]),
+    "median-even": (np.median, [4.0, 1, 2, 3], [0, 0, 0.5, 0.5]),
+    "median-ties": (np.median, [1.0, 2, 2, 3], [0, 0.5, 0.5, 0]),
     "median-odd": (np.median, [4.0, 1, 2], [0, 0, 1]),
     "median-nan": (np.median, [4, nan, 2, 1], [0, 1, 0, 0]),
     "median-inf": (np.median, [inf, inf, inf, 1], [0.5, 0.5, 0, 0]),
-    "SP-34 clip": (lambda x: np.clip(x, 0.0, 1.0), EDGES, [0.5, 0.5, 0, 0, 1]),
-    "GEN-1 clip": (lambda x: np.minimum(np.maximum(x, 0.0), 1.0), EDGES, [0.5, 0.5, 0, 0, 1]),
-    "SP-34 clip-lower": (lambda low: np.clip(np.array(EDGES), low, 1.0), 0.0, 1.5),
-    "SP-34 clip-upper": (lambda high: np.clip(np.array(EDGES), 0.0, high), 1.0, 1.5),
+    "clip": (lambda x: np.clip(x, 0.0, 1.0), EDGES, [0.5, 0.5, 0, 0, 1]),
+    "clip as composed": (lambda x: np.minimum(np.maximum(x, 0.0), 1.0), EDGES, [0.5, 0.5, 0, 0, 1]),
+    "clip-lower": (lambda low: np.clip(np.array(EDGES), low, 1.0), 0.0, 1.5),
+    "clip-upper": (lambda high: np.clip(np.array(EDGES), 0.0, high), 1.0, 1.5),
     "clip-nan": (lambda x: np.clip(x, 0.0, 1.0), [nan, 0.5], [1, 1]),
-    "SP-15 nan_to_num": (np.nan_to_num, [nan, inf, 1, -inf], [0, 0, 1, 0]),
-    "SP-3 round": (np.round, [0.3, 0, 1], [0, 0, 0]),
+    "nan_to_num": (np.nan_to_num, [nan, inf, 1, -inf], [0, 0, 1, 0]),
+    "round": (np.round, [0.3, 0, 1], [0, 0, 0]),
 }
 HAS_DESCENDING = "descending" in inspect.signature(np.sort).parameters  # from NumPy 2.5 on
 if HAS_DESCENDING:

@@ -109,7 +109,8 @@ def linear_rule(op: Op) -> Rule:
         bars = op.transpose(y_bar, aval, **params)
         return bars if isinstance(bars, (tuple, list)) else (bars,)
 
-    return Rule(pull, lambda x_dots, y, aval, params: PUSH["linear"](op, y, (aval,), x_dots, params))
+    push = lambda x_dots, y, aval, params: PUSH["linear"](op, y, (aval,), x_dots, params)  # noqa: E731
+    return Rule(pull, push, op=op.name)
 
 
 def _output(level: TapeLevel, node: Node, k: int, y: Any) -> Any:
@@ -256,7 +257,7 @@ def recorder_of(op: Op, active: tuple[int, ...]) -> tuple[Rule, Callable] | None
             dots[i] = x_dot
         return push(op, y, xs, dots, params)
 
-    return Rule(PULL[op.kind](op, active), push_forward), keep
+    return Rule(PULL[op.kind](op, active), push_forward, op=op.name), keep
 
 
 def _keep(reads: set[int], y: Any, xs: list) -> tuple:

@@ -29,9 +29,10 @@ PARENTS = slice(7, None)
 class Rule:
     """What a sweep does at a node: `pull` cotangents to the parents, or `push` their tangents to y."""
 
-    __slots__ = ("pull", "push", "exact")
+    __slots__ = ("pull", "push", "exact", "op")
 
-    def __init__(self, pull: Callable, push: Callable, exact: int = 0):
+    def __init__(self, pull: Callable, push: Callable, exact: int = 0, op: str = ""):
+        self.op = op  # the name of the op, for errors
         self.pull = pull  # (y_bar, y, xs, params) -> one cotangent per parent, or None
         self.push = push  # (x_dots, y, xs, params) -> y_dot
         # 1 or 2 where pull gives the cotangent of the one parent alone, or those of two, exactly in their
@@ -92,8 +93,9 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
                     bars = rule.pull(y_bar, node[4], node[5], node[6])
                     for parent, x_bar in zip(node[PARENTS], bars, strict=True):
                         if x_bar is not None:
-                            _deliver(pending, heap, parent, fit_cotangent(x_bar, parent[1], parent[2]))
-                    del parent, x_bar, bars
+                            bar = fit_cotangent(x_bar, parent[1], parent[2], rule.op)
+                            _deliver(pending, heap, parent, bar)
+                    parent = x_bar = bar = bars = None
                     break
                 if heap and heap[0] <= node[0]:
                     _deliver(pending, heap, node, y_bar)
@@ -115,13 +117,13 @@ def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
         place[2] = type(total) is np.ndarray
 
 
-def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any) -> Any:
+def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any, op: str = "") -> Any:
     """The cotangent in its primal's shape and dtype: the one place where copies of a broadcast are summed and
     the imaginary part is dropped for a real primal."""
     if shape is None or (x_bar.shape == shape and x_bar.dtype is dtype):
         return x_bar  # as it should be; or the Slots of an op with several outputs
     if x_bar.shape != shape:
-        x_bar = sum_to_shape(x_bar, shape)
+        x_bar = sum_to_shape(x_bar, shape, op)
     if x_bar.dtype != dtype:
         if x_bar.dtype.kind == "c" and dtype.kind != "c":
             x_bar = np.real(x_bar)
@@ -129,7 +131,7 @@ def fit_cotangent(x_bar: Any, shape: tuple | None, dtype: Any) -> Any:
     return x_bar
 
 
-def sum_to_shape(x_bar: Any, shape: tuple[int, ...]) -> Any:
+def sum_to_shape(x_bar: Any, shape: tuple[int, ...], op: str = "") -> Any:
     """Sum the leading axes, then those that were 1: the transpose of broadcasting."""
     extra = x_bar.ndim - len(shape)
     if extra < 0 or any(m not in (1, n) for n, m in zip(x_bar.shape[extra:], shape, strict=True)):
@@ -137,7 +139,8 @@ def sum_to_shape(x_bar: Any, shape: tuple[int, ...]) -> Any:
             return np.broadcast_to(x_bar, shape)
         except ValueError:
             raise ShapeError(
-                f"a rule returned a cotangent of shape {x_bar.shape} for an argument of shape {shape}.",
+                f"the rule of {op or 'an op'} returned a cotangent of shape {x_bar.shape} for an argument of "
+                f"shape {shape}.",
                 "A transpose or pullback returns the shape of its argument.",
             ) from None
     if x_bar.size == math.prod(shape):  # every axis to be summed has length 1

@@ -1,7 +1,8 @@
 """Sums, means, variances and products along axes; extremes.py, logsums.py and scans.py have the others.
 
 An op takes its axes as a tuple of non-negative numbers; functions have NumPy's signature. Where `where` and
-`initial` change the rounding, they enter the op, so that values are NumPy's to the last bit.
+`initial` change the rounding, they enter the op, so that values are NumPy's to the last bit. A few lines
+longer than 400, so that mean, variance and their counts of nothing stand together.
 """
 
 from __future__ import annotations

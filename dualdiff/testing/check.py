@@ -90,6 +90,7 @@ def check_grads(
     *,
     order: int = 2,
     modes: tuple[str, ...] = ("forward", "reverse"),
+    holomorphic: bool = False,
     rtol: float | None = None,
     atol: float | None = None,
 ) -> None:
@@ -99,7 +100,8 @@ def check_grads(
     Dtypes      float and complex, and integers are refused: hold them fixed, as in lambda x: f(x, n); for
                 float32 the differences are taken in double precision
     Derivative  forward mode against central differences along one random direction, reverse mode through
-                Re<y_bar, J x_dot>; order k + 1 checks pushforward and pullback as functions of the point
+                Re<y_bar, J x_dot>; order k + 1 checks pushforward and pullback as functions of the point.
+                With holomorphic=True, which declares it, also the Cauchy-Riemann equations.
     Cost        4 runs of f for order 1, each order four times the one before
     Raises      GradientMismatch naming the argument, the direction and both numbers
 
@@ -111,7 +113,29 @@ def check_grads(
         if mode not in ("forward", "reverse"):
             raise InputTypeError(f"check_grads was given mode {mode!r}.", "Choose 'forward' and 'reverse'.")
     args = args if isinstance(args, tuple) else (args,)
+    if holomorphic:
+        _check_holomorphic(f, args, _tolerance(args, (rtol, atol), 1))
     _check(f, args, order, modes, (rtol, atol), f"{name_of(f)}", 1)
+
+
+def _check_holomorphic(f: Callable, args: tuple, tolerance: Tolerance) -> None:
+    """The Cauchy-Riemann equations f'(i t) = i f'(t), by differences: no transform asks for them."""
+    leaves = flatten(args)[0]
+    if not all(np.asarray(x).dtype.kind == "c" for x in leaves):
+        raise InputTypeError(
+            "check_grads with holomorphic=True needs complex arguments.", "Pass complex arrays."
+        )
+    t = direction(generator(f"{name_of(f)} holomorphic"), args)
+    along = finite_difference(f, args, t)
+    across = finite_difference(f, args, map_tree(lambda x: 1j * x, t))
+    for x, y in zip(flatten(across)[0], flatten(along)[0], strict=True):
+        at = furthest(x, 1j * y, tolerance)
+        if at is not None:
+            raise GradientMismatch(
+                f"{name_of(f)} is not holomorphic: along 1j * t its derivative at {at} is "
+                f"{np.asarray(x)[at]!r}, and 1j times that along t is {(1j * np.asarray(y))[at]!r}.",
+                "Leave holomorphic away, and use jvp, vjp, or grad of a real value.",
+            )
 
 
 def _check(f: Callable, args: tuple, order: int, modes: tuple, given: tuple, name: str, depth: int) -> None:
@@ -140,7 +164,9 @@ def _as_dtypes(value: Any, like: Any) -> Any:
     """Directions in the dtypes of the point, which the differences take in double precision."""
 
     def in_dtype(v: Any, x: Any) -> Any:
-        dtype = getattr(x, "dtype", np.dtype(float))  # Python numbers are differentiated in double precision
+        if not hasattr(x, "dtype"):  # Python numbers are differentiated in double precision
+            x = np.complex128(x) if isinstance(x, complex) else np.float64(x)
+        dtype = x.dtype
         return np.asarray(v, dtype) if dtype.kind in "fc" else v
 
     return map_tree(in_dtype, value, like)

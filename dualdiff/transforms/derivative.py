@@ -71,12 +71,23 @@ def value_and_grad(
     f: Callable, argnums: Any = 0, *, has_aux: bool = False, holomorphic: bool = False, mode: str = "auto"
 ) -> Callable:
     """As `grad`, and returns (value, gradient), or ((value, aux), gradient) with has_aux."""
-    check_callable(f, "grad")
-    check_mode(mode, "grad")
+    return with_gradient(f, argnums, has_aux, holomorphic, mode, "grad")
+
+
+def gradient_for(transform: str, f: Callable, argnums: Any, has_aux: bool, mode: str) -> Callable:
+    """`grad` as a part of another transform, which its errors name."""
+    return derivative_alone(with_gradient(f, argnums, has_aux, False, mode, transform), f, has_aux)
+
+
+def with_gradient(
+    f: Callable, argnums: Any, has_aux: bool, holomorphic: bool, mode: str, transform: str
+) -> Callable:
+    check_callable(f, transform)
+    check_mode(mode, transform)
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple:
-        chosen = Selection(f, argnums, args, kwargs, "grad")
+        chosen = Selection(f, argnums, args, kwargs, transform)
         check_holomorphic_input(chosen, holomorphic)
         forward = (choose_mode(chosen.size) if mode == "auto" else mode) == "forward"
         gradient = gradient_forward if forward else gradient_reverse
@@ -287,7 +298,8 @@ def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -
     leaves = chosen.leaves
     idents, ys, roots, tree, aux = run_on_tape(chosen.alone, leaves, chosen.trees, has_aux, "jacobian")
     if mode == "auto" and choose_mode(chosen.size, sum(y.size for y in ys)) == "forward":
-        columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen)
+        outputs = sum(y.size for y in ys)
+        columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen, found_size=outputs)
         return ys, [column_blocks(c, y, leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
     rows = [row_blocks(y, root, idents, leaves, chunk_size) for y, root in zip(ys, roots, strict=True)]
     return ys, rows, tree, aux
@@ -302,7 +314,7 @@ def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -
         bars = sweep([(root, y_bars[0])])
         return [bars.get(ident) for ident in idents]
 
-    lanes = swept(pull, [y], chunk_size)
+    lanes = swept(pull, [y], chunk_size, found_size=sum(x.size for x in leaves))
     joined = [
         np.zeros((y.size, *x.shape), x.dtype) if v is None else v for v, x in zip(lanes, leaves, strict=True)
     ]

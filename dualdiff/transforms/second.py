@@ -17,7 +17,7 @@ from dualdiff.transforms.boundary import (
     input_leaves,
     matching_leaves,
 )
-from dualdiff.transforms.derivative import grad, jacobian
+from dualdiff.transforms.derivative import gradient_for, jacobian
 from dualdiff.transforms.linear import jvp, vjp
 from dualdiff.transforms.selection import Selection
 from dualdiff.tree import flatten, unflatten
@@ -50,7 +50,7 @@ def hessian(
             "Choose 'auto', 'forward', 'reverse', or a pair of these, outer first.",
         )
     outer, inner = pair
-    gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
+    gradient = gradient_for("hessian", f, argnums, has_aux, inner)
     second = jacobian(gradient, argnums, mode=outer, has_aux=has_aux, chunk_size=chunk_size)
 
     @functools.wraps(f)
@@ -83,11 +83,11 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
     leaves, _ = input_leaves(tuple(primals), "hvp", range(len(primals)))
     matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
     if outer == "forward":
-        gradient = grad(f, argnums, has_aux=has_aux, mode=inner)
+        gradient = gradient_for("hvp", f, argnums, has_aux, inner)
         g, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
         return (in_kind(g, leaves), in_kind(product, leaves), *aux)
     if inner == "reverse":
-        gradient = grad(f, argnums, has_aux=has_aux, mode="reverse")
+        gradient = gradient_for("hvp", f, argnums, has_aux, "reverse")
         g, pullback, *aux = vjp(gradient, *primals, has_aux=has_aux)
         product = pullback(tangents[0] if argnums == 0 else tuple(tangents))
     else:
@@ -99,7 +99,7 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
 
         y_dot, pullback, (_, aux) = vjp(slope, *primals, has_aux=True)
         product = pullback(np.ones_like(y_dot))
-        g = grad(f, argnums, has_aux=has_aux)(*primals)
+        g = gradient_for("hvp", f, argnums, has_aux, "auto")(*primals)
         g = g[0] if has_aux else g
     product = product[0] if argnums == 0 else product
     return (in_kind(g, leaves), in_kind(product, leaves), *aux)
