@@ -10,6 +10,7 @@ import numpy as np
 from dualdiff.core import Tracer
 from dualdiff.modes.tape import Node
 from dualdiff.ops.structural import astype
+from dualdiff.torch.dispatch import methods
 from dualdiff.torch.errors import BackwardError, NotTracked, SizeError
 from dualdiff.torch.graph import EagerTensor, walk
 from dualdiff.torch.tensor import Tensor, node_of, operand, outside, own
@@ -70,7 +71,7 @@ def nodes_of(inputs: Sequence, called: str) -> list[Node]:
             f"{called}: input {nodes.index(None)} does not require a gradient.",
             "Call requires_grad_() on it before the output is computed.",
         )
-    return nodes  # type: ignore[return-value]
+    return [node for node in nodes if node is not None]
 
 
 def backward(
@@ -148,4 +149,4 @@ def _backward(
     backward(self, gradient, retain_graph, create_graph, inputs)
 
 
-Tensor.backward = _backward  # type: ignore[attr-defined]
+methods(backward=_backward)

@@ -19,7 +19,7 @@ class Conversions:
     value: Any
     array: Any
     shape: Any
-    ndim: int
+    ndim: Any
     requires_grad: bool
     numel: Any
     unbind: Any
@@ -40,7 +40,7 @@ class Conversions:
         return x.copy() if copy else x
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
-        return type(self)(array)  # np.sin(x) of an untracked tensor is a tensor
+        return type(self)(array)  # type: ignore[call-arg]  # np.sin(x) of an untracked tensor is a tensor
 
     def item(self) -> Any:
         """The number in a tensor of one element."""

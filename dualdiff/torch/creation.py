@@ -74,7 +74,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 asarray = as_tensor
 
 
-def from_numpy(array: np.ndarray) -> Tensor:
+def from_numpy(array: Any) -> Tensor:
     """A tensor on the memory of an array: writing one changes the other."""
     if isinstance(array, Tracer):  # inside a functional transform
         return outside(array)

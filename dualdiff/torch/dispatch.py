@@ -6,6 +6,7 @@ dtype go straight to the engine's fast entries, everything else takes PyTorch's 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from dualdiff.modes import reverse_entries  # noqa: F401  (for what it installs)
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.ops.structural import astype
 from dualdiff.torch.dtypes import default_real, result_dtype
-from dualdiff.torch.errors import SizeError
+from dualdiff.torch.errors import DtypeError, SizeError
 from dualdiff.torch.graph import LEVEL, wrapped
 from dualdiff.torch.tensor import Tensor, View, current, operand, outside, tracked_array
 from dualdiff.torch.writes import owner_of
@@ -28,8 +29,14 @@ FIRST, BOTH = (0,), (0, 1)  # where tracked operands stand
 
 def method(f: Callable) -> Callable:
     """Let a function that takes a tensor first be a method of tensors as well."""
-    setattr(Tensor, f.__name__, f)
+    methods(**{f.__name__: f})
     return f
+
+
+def methods(**functions: Any) -> None:
+    """Give tensors methods or properties under these names."""
+    for name, function in functions.items():
+        setattr(Tensor, name, function)
 
 
 def apply(label: str, f: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -52,16 +59,22 @@ def single(label: str, op: Op, input: Tensor, **params: Any) -> Tensor:
 
 
 def computed(label: str, f: Callable, values: list, kwargs: dict) -> Any:
-    """f(*values), with NumPy's complaint about shapes as PyTorch's users catch it."""
+    """f(*values), with NumPy's complaint about shapes or dtypes as PyTorch's users catch it."""
     try:
         return f(*values, **kwargs)
     except (DualdiffError, IndexError):  # an axis that is not there is PyTorch's IndexError as well
         raise
-    except ValueError as error:
-        shapes = ", ".join(str(tuple(x.shape)) for x in values if hasattr(x, "shape"))
-        name = label.removesuffix("Backward0") or getattr(f, "__name__", "the function")
+    except (ValueError, TypeError) as error:
+        name = (label.removesuffix("Backward0") or getattr(f, "__name__", "the function")).lower()
+        said = str(error).splitlines()[0]
+        arrays = [x for x in values if hasattr(x, "dtype")]
+        if isinstance(error, TypeError):
+            dtypes = ", ".join(str(x.dtype) for x in arrays)
+            raise DtypeError(
+                f"{name} of tensors of {dtypes}: {said}.", "Convert them with to(dtype)."
+            ) from error
         raise SizeError(
-            f"{name.lower()} of tensors of shape {shapes}: {str(error).splitlines()[0]}.",
+            f"{name} of tensors of shape {', '.join(str(tuple(x.shape)) for x in arrays)}: {said}.",
             "Shapes broadcast from the right; reshape, or add an axis of length 1 with x[:, None].",
         ) from error
 
@@ -96,19 +109,19 @@ def unary(name: str, f: Callable, label: str = "", *, floating: bool = True) -> 
     """PyTorch's function `name`, which is NumPy's f element by element; integers become floating if asked."""
     label = label or f"{name.capitalize()}Backward0"
     entry = TapeTensor.entries.get(getattr(f, "evaluate", f))
-    op = OPS.get(getattr(f, "__name__", ""))
+    op: Any = OPS.get(getattr(f, "__name__", ""))
     fast = entry is not None and op is not None and op.kind == "elementwise"
 
     def call(input: Tensor) -> Tensor:
         x = current(input)
         if fast and type(x) is TapeTensor:
-            y = entry(x)
+            y: Any = entry(x)  # type: ignore[misc]
             y.node = wrapped(y.node, op, FIRST, label)
             return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
         x = operand(input)
         return outside(f(inexact(x) if floating else x), label)
 
-    return titled(call, name, f"{name} of each element.")
+    return method(titled(call, name, f"{name} of each element."))
 
 
 def titled(call: Callable, name: str, doc: str) -> Callable:
@@ -119,14 +132,16 @@ def titled(call: Callable, name: str, doc: str) -> Callable:
 
 # -------------------------------------------------- elementwise, two arguments
 FAST = frozenset([TapeTensor, np.ndarray])
+COMPARISONS = frozenset(["lt", "le", "gt", "ge", "eq", "ne"])
 
 
 def binary(
     name: str, f: Callable, plain: Callable, labels: tuple[str, str, str], *, floating: bool = False
 ) -> Callable:
-    """PyTorch's function `name`, which is NumPy's ufunc f, or faster its operator `plain`, on two operands.
+    """PyTorch's function `name` of two operands: NumPy's ufunc f, or `plain`, which does the same faster.
 
-    `labels` are PyTorch's names for tensor and tensor, tensor and number, number and tensor.
+    `labels` are PyTorch's names for tensor and tensor, tensor and number, number and tensor. It is a method
+    as well, and if `plain` is one of Python's operators, that operator, which may decline an operand.
     """
     of_tensors, with_number, of_number = labels
     op = OPS[f.__name__]
@@ -167,8 +182,12 @@ def binary(
             raise TypeError(f"{name} takes tensors and numbers; it was given {kinds}")
         return y
 
-    function.operator = call  # type: ignore[attr-defined]  # what Python's operator does: it may decline
-    return titled(function, name, f"{name} of two operands, element by element; shapes broadcast.")
+    word = plain.__name__.strip("_")
+    if plain is getattr(operator, plain.__name__, None):
+        methods(**{f"__{word}__": call})
+        if word not in COMPARISONS:
+            methods(**{f"__r{word}__": lambda self, other: call(other, self)})
+    return method(titled(function, name, f"{name} of two operands, element by element; shapes broadcast."))
 
 
 def fast(plain: Callable, op: Op, x: Any, y: Any, label: str) -> Tensor:

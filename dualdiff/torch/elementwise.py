@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import OPS
 from dualdiff.ops.elementwise import sigmoid as of_real
 from dualdiff.ops.elementwise import stop_gradient
-from dualdiff.ops.indexing import select_where
-from dualdiff.torch.dispatch import apply, binary, common, computed, method, titled, unary
-from dualdiff.torch.errors import DtypeError
+from dualdiff.torch.dispatch import apply, binary, common, computed, method, methods, unary
 from dualdiff.torch.tensor import Tensor, operand, outside
 
 # -------------------------------------------------- one argument
@@ -48,7 +47,6 @@ angle = unary("angle", np.angle)
 sigmoid = unary("sigmoid", of_real)
 rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x))
 relu = unary("relu", lambda x: np.where(np.less_equal(x, 0), x.dtype.type(0), x), floating=False)
-softplus = unary("softplus", lambda x: np.logaddexp(x, x.dtype.type(0)))
 logit = unary("logit", lambda x: np.log(x / (1 - x)))
 
 
@@ -57,7 +55,7 @@ def flat(f: Any) -> Any:
 
     def call(x: Any) -> Any:
         y = stop_gradient(f(x))
-        return y if x.dtype.kind not in "fc" else select_where(np.False_, x, y)
+        return y if x.dtype.kind not in "fc" else OPS["select_where"](np.False_, x, y)
 
     return call
 
@@ -112,25 +110,18 @@ bitwise_or = binary("bitwise_or", np.bitwise_or, operator.or_, _QUESTION)
 bitwise_xor = binary("bitwise_xor", np.bitwise_xor, operator.xor, _QUESTION)
 
 
+@method
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input + alpha other."""
     return _add(input, other if alpha == 1 else mul(other, alpha))
 
 
+@method
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha other."""
     return _sub(input, other if alpha == 1 else mul(other, alpha))
 
 
-def _without_booleans(input: Any, other: Any) -> Any:
-    """The operator -, which NumPy and PyTorch both refuse for booleans."""
-    try:
-        return _sub.operator(input, other)
-    except TypeError as error:
-        raise DtypeError("sub of booleans.", "Use ^ or logical_xor.") from error
-
-
-sub.operator = _without_booleans  # type: ignore[attr-defined]
 subtract = sub
 
 
@@ -139,7 +130,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input / other, never in integers; rounding_mode "floor" or "trunc" gives whole numbers."""
     if rounding_mode is None:
         return _div(input, other)
-    f = {"floor": np.floor_divide, "trunc": lambda x, y: np.trunc(x / y).astype(x.dtype)}[rounding_mode]
+    rounded: dict[str, Any] = {
+        "floor": np.floor_divide,
+        "trunc": lambda x, y: np.trunc(x / y).astype(x.dtype),
+    }
+    f = rounded[rounding_mode]
     x, y = common(operand(input), operand(other))
     z = computed("div", lambda x, y: stop_gradient(f(x, y)), [x, y], {})
     return outside(z + 0 * (x + y) if z.dtype.kind == "f" else z, "DivBackward2")
@@ -201,11 +196,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return outside(computed("where", np.where, [mask, x, y], {}), "WhereBackward0")
 
 
-Tensor.where = titled(  # type: ignore[attr-defined]
-    lambda self, condition, other: where(condition, self, other), "where", "self where the condition holds."
-)
-
-
 @method
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """input with `value` where the mask holds."""
@@ -242,32 +232,12 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool(np.array_equal(input.array, other.array))
 
 
-# -------------------------------------------------- methods and operators
-for _f in (
-    exp, exp2, expm1, log, log2, log10, log1p, sqrt, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh,
-    acosh, atanh, sinc, deg2rad, rad2deg, reciprocal, neg, abs, square, conj, angle, sigmoid, rsqrt, relu,
-    logit, sign, floor, ceil, trunc, frac, isnan, isinf, isfinite, logical_not, bitwise_not, add, sub, mul,
-    pow, remainder, fmod, atan2, hypot, logaddexp, maximum, minimum, copysign, eq, ne, lt, le, gt, ge,
-    logical_and, logical_or, logical_xor, bitwise_and, bitwise_or, bitwise_xor,
-):  # fmt: skip
-    method(_f)
-for _alias, _f in {
-    "arcsin": asin, "arccos": acos, "arctan": atan, "arcsinh": asinh, "arccosh": acosh, "arctanh": atanh,
-    "negative": neg, "absolute": abs, "multiply": mul, "subtract": sub, "divide": div, "true_divide": div,
-    "clip": clamp, "not_equal": ne, "less": lt, "less_equal": le, "greater": gt, "greater_equal": ge,
-    "arctan2": atan2, "fix": trunc, "sgn": sign,
-}.items():  # fmt: skip
-    setattr(Tensor, _alias, _f)
-
-for _method, _f in {
-    "add": _add, "sub": sub, "mul": mul, "truediv": _div, "pow": pow, "mod": remainder, "and": bitwise_and,
-    "or": bitwise_or, "xor": bitwise_xor, "lt": lt, "le": le, "gt": gt, "ge": ge, "eq": eq, "ne": ne,
-}.items():  # fmt: skip
-    _operator = _f.operator  # type: ignore[attr-defined]
-    setattr(Tensor, f"__{_method}__", _operator)
-    if _method not in ("lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(Tensor, f"__r{_method}__", lambda self, other, f=_operator: f(other, self))
-for _method, _f in {"neg": neg, "pos": lambda x: x, "abs": abs, "invert": bitwise_not}.items():
-    setattr(Tensor, f"__{_method}__", _f)
-Tensor.__floordiv__ = floor_divide  # type: ignore[attr-defined]
-Tensor.__rfloordiv__ = lambda self, other: floor_divide(other, self)  # type: ignore[attr-defined]
+# -------------------------------------------------- other names
+methods(
+    __neg__=neg, __pos__=lambda x: x, __abs__=abs, __invert__=bitwise_not,
+    __floordiv__=floor_divide, __rfloordiv__=lambda self, other: floor_divide(other, self),
+    arcsin=asin, arccos=acos, arctan=atan, arcsinh=asinh, arccosh=acosh, arctanh=atanh, arctan2=atan2,
+    negative=neg, absolute=abs, multiply=mul, subtract=sub, divide=div, true_divide=div, clip=clamp,
+    not_equal=ne, less=lt, less_equal=le, greater=gt, greater_equal=ge, fix=trunc, sgn=sign,
+    where=lambda self, condition, other: where(condition, self, other),
+)  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.errors import MutationError, NoDerivative
 from dualdiff.modes.reverse import TapeTensor
-from dualdiff.modes.tape import SELECT, Rule
+from dualdiff.modes.tape import SELECT, Node, Rule
 from dualdiff.torch.errors import CountError
 from dualdiff.torch.graph import LEVEL, EagerTensor, selected, wrapped
 from dualdiff.torch.state import STATE, no_grad
@@ -131,7 +131,7 @@ def record(cls: type[Function], ctx: Context, inputs: tuple, outputs: list) -> l
 
     shape, dtype = shapes[0] if single and shapes[0] is not None else (None, None)
     rule = Rule(pull, pull)
-    raw = (LEVEL.tick(), shape, dtype, rule, None, (ctx,) if ctx._saved else (), {}, *parents)
+    raw: Node = (LEVEL.tick(), shape, dtype, rule, None, (ctx,) if ctx._saved else (), {}, *parents)
     node = wrapped(raw, None, (), f"{cls.__name__}Backward")
     ctx._grad_fn = weakref.ref(node[3])
     found = []

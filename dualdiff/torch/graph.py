@@ -66,7 +66,7 @@ class EagerTensor(Tensor):
         return y
 
 
-def wrapped(raw: Node, op: Op, active: tuple[int, ...], name: str = "") -> Node:
+def wrapped(raw: Node, op: Op | None, active: tuple[int, ...], name: str = "") -> Node:
     """The engine's node under a GradFn: the residuals are there, so that they can be freed."""
     return (raw[0], raw[1], raw[2], GradFn(name, op, active, raw), None, None, None, *raw[7:])
 

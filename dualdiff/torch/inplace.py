@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Tracer
+from dualdiff.core import OPS, Tracer
 from dualdiff.errors import MutationError
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import Node
 from dualdiff.ops.indexing import getitem
-from dualdiff.ops.updates import overwrite
 from dualdiff.torch import elementwise
-from dualdiff.torch.dispatch import method
+from dualdiff.torch.dispatch import method, methods
 from dualdiff.torch.dtypes import BY_NUMPY, category
 from dualdiff.torch.errors import DtypeError, SizeError
 from dualdiff.torch.graph import CLOCK, LEVEL, AccumulateGrad, EagerTensor
-from dualdiff.torch.indexing import full_key, split_key
+from dualdiff.torch.indexing import __getitem__, full_key, split_key
 from dualdiff.torch.state import STATE
 from dualdiff.torch.tensor import Tensor, node_of, operand
+
+overwrite: Any = OPS["overwrite"]  # the functional update that index assignment is
 
 
 def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "") -> Tensor:
@@ -43,11 +44,11 @@ def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "")
         old.value = TapeTensor(LEVEL, old.value, node)
     y = f(old, *(old if other is tensor else other for other in others))
     settle(name, x, y.array)
-    new = node_of(y)
+    new: Any = node_of(y)
     if new is None:  # what was written does not depend on anything tracked, and nothing of the old is left
         new = node_of(refill(old, y))
     if label:
-        new[3].label = label  # type: ignore[index]
+        new[3].label = label
     rebind(tensor, new)
     return tensor
 
@@ -99,13 +100,13 @@ def check_writable(tensor: Tensor, name: str, recorded: bool) -> None:
         )
 
 
-def rebind(tensor: Tensor, node: Node | None) -> None:
+def rebind(tensor: Tensor, node: Node) -> None:
     """Let a tensor that was written be what `node` made; what it is a view of follows, up to the root."""
     view = tensor.viewed
     if view is None:
-        tensor.value = TapeTensor(LEVEL, tensor.array, node)  # type: ignore[arg-type]
+        tensor.value = TapeTensor(LEVEL, tensor.array, node)
         return
-    base, written = view.base, EagerTensor(tensor.array, node)  # type: ignore[arg-type]
+    base, written = view.base, EagerTensor(tensor.array, node)
     positions = np.asarray(view.replay(np.arange(base.numel()).reshape(base.shape)))
     before = operand(base)
     after = overwrite(before, written, positions)
@@ -163,7 +164,7 @@ for _method, _name in {
     "iadd": "add_", "isub": "sub_", "imul": "mul_", "itruediv": "div_", "ipow": "pow_",
     "imod": "remainder_",
 }.items():  # fmt: skip
-    setattr(Tensor, f"__{_method}__", getattr(Tensor, _name))
+    methods(**{f"__{_method}__": getattr(Tensor, _name)})
 
 
 def written(x: Tensor, value: Any) -> Tensor:
@@ -217,7 +218,7 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
             ) from error
         CLOCK.note(self.array)
     elif advanced is None:
-        copy_(self[key], value)
+        copy_(__getitem__(self, key), value)
     else:
         everywhere = np.arange(self.numel()).reshape(self.shape)
         positions = getitem(getitem(everywhere, full_key(basic)), tuple(advanced))

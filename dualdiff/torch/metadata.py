@@ -64,7 +64,7 @@ class Described:
         return dtypes.BY_NUMPY[self.value.dtype]
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> Any:
         return len(self.value.shape)
 
     @property

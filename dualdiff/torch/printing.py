@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import Tracer
+from dualdiff.torch.dispatch import methods
 from dualdiff.torch.dtypes import BOOL, BY_NUMPY, INT64, default_complex, default_real
 from dualdiff.torch.graph import AccumulateGrad
 from dualdiff.torch.tensor import Tensor, node_of
@@ -161,5 +162,4 @@ def text(tensor: Tensor) -> str:
     return f"{written})"
 
 
-Tensor.__repr__ = text  # type: ignore[method-assign, assignment]
-Tensor.__str__ = text  # type: ignore[method-assign, assignment]
+methods(__repr__=text, __str__=text)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import OPS
-from dualdiff.torch.dispatch import FAST, apply, fast, method
+from dualdiff.torch.dispatch import FAST, apply, fast, method, methods
 from dualdiff.torch.errors import DtypeError, SizeError
 from dualdiff.torch.tensor import Tensor, current
 
@@ -32,9 +32,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return apply(label, np.matmul, input, other)
 
 
-Tensor.__matmul__ = lambda self, other: (  # type: ignore[attr-defined]
-    matmul(self, other) if isinstance(other, Tensor) else NotImplemented
-)
+def _operator(self: Tensor, other: Any) -> Any:
+    return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+
+
+methods(__matmul__=_operator)
 
 
 def sized(name: str, first: int, second: int, label: str, fits: Callable) -> Callable:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -184,11 +183,15 @@ def _normalised(label: str, f: Callable, input: Tensor, dim: int, dtype: Any) ->
 # -------------------------------------------------- extremes
 def _pair(name: str) -> type:
     """The pair that max and its kin return along a dim, printed as PyTorch prints it."""
-    pair = namedtuple(name, ("values", "indices"))  # type: ignore[misc]
-    pair.__repr__ = lambda self: (  # type: ignore[assignment, method-assign]
-        f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
-    )
-    return pair
+
+    class Pair(NamedTuple):
+        values: Tensor
+        indices: Tensor
+
+        def __repr__(self) -> str:
+            return f"torch.return_types.{name}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+    return Pair
 
 
 PAIRS = {name: _pair(name) for name in ("max", "min", "median", "sort", "topk", "cummax", "cummin")}

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualdiff.core import OPS
 from dualdiff.ops.structural import astype, normal_axes, normal_axis
-from dualdiff.torch.dispatch import apply, common, method, view_of
+from dualdiff.torch.dispatch import apply, common, method, methods, view_of
 from dualdiff.torch.dtypes import as_numpy
 from dualdiff.torch.dtypes import dtype as dtype_type
 from dualdiff.torch.errors import SizeError
@@ -57,10 +57,6 @@ def view(input: Tensor, *shape: Any) -> Tensor:
             "Use reshape(), which copies.",
         )
     return y
-
-
-Tensor.view_as = lambda self, other: view(self, *other.shape)  # type: ignore[attr-defined]
-Tensor.reshape_as = lambda self, other: reshape(self, *other.shape)  # type: ignore[attr-defined]
 
 
 @method
@@ -141,10 +137,6 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
 
 
 broadcast_to = expand
-Tensor.broadcast_to = expand  # type: ignore[attr-defined]
-
-
-Tensor.expand_as = lambda self, other: expand(self, *other.shape)  # type: ignore[attr-defined]
 
 
 @method
@@ -159,18 +151,22 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 @method
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Elements start to start + length along a dim."""
-    return input[(slice(None),) * (dim % input.ndim) + (slice(start, start + length),)]
+    return view_of(input, "SliceBackward0", cut, key=_at(input, dim, slice(start, start + length)))
 
 
 @method
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """Element `index` along a dim, which goes."""
-    return input[(slice(None),) * (dim % input.ndim) + (index,)]
+    return view_of(input, "SelectBackward0", cut, key=_at(input, dim, index))
 
 
 def _pieces(input: Tensor, label: str, dim: int, keys: list) -> tuple:
-    before = (slice(None),) * (dim % input.ndim)
-    return tuple(view_of(input, label, cut, SEVERAL, key=(*before, key, ...)) for key in keys)
+    return tuple(view_of(input, label, cut, SEVERAL, key=_at(input, dim, key)) for key in keys)
+
+
+def _at(input: Tensor, dim: int, part: Any) -> tuple:
+    """The key that reads `part` along one dim and everything of the others."""
+    return (*(slice(None),) * normal_axis(dim, input.ndim), part, ...)
 
 
 @method
@@ -207,9 +203,16 @@ def _part(name: str) -> Any:
 
 
 real, imag = _part("real"), _part("imag")
-Tensor.real, Tensor.imag = property(real), property(imag)  # type: ignore[attr-defined]
-Tensor.T = property(lambda self: permute(self, *range(self.ndim)[::-1]))  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: transpose(self, -1, -2))  # type: ignore[attr-defined]
+methods(
+    T=property(lambda self: permute(self, *range(self.ndim)[::-1])),
+    mT=property(lambda self: transpose(self, -1, -2)),
+    real=property(real),
+    imag=property(imag),
+    broadcast_to=expand,
+    view_as=lambda self, other: view(self, *other.shape),
+    reshape_as=lambda self, other: reshape(self, *other.shape),
+    expand_as=lambda self, other: expand(self, *other.shape),
+)
 
 
 # -------------------------------------------------- copies
@@ -244,14 +247,13 @@ def to(input: Tensor, *target: Any, dtype: Any = None, device: Any = None, copy:
 
 
 _on_the_processor = device
-Tensor.type = lambda self, dtype: to(self, dtype)  # type: ignore[attr-defined]
-Tensor.type_as = lambda self, other: to(self, other.dtype)  # type: ignore[attr-defined]
-Tensor.cpu = lambda self: self  # type: ignore[attr-defined]
+methods(type=lambda self, dtype: to(self, dtype), type_as=lambda self, other: to(self, other.dtype))
+methods(cpu=lambda self: self)
 for _name, _kind in {
     "float": "f4", "double": "f8", "half": "f2", "int": "i4", "long": "i8", "short": "i2", "bool": "?",
     "cfloat": "c8", "cdouble": "c16",
 }.items():  # fmt: skip
-    setattr(Tensor, _name, lambda self, kind=_kind: to(self, dtype=kind))
+    methods(**{_name: lambda self, kind=_kind: to(self, dtype=kind)})
 
 
 @method
