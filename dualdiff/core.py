@@ -99,7 +99,7 @@ class Op:
     shifts        names of parameters that hold non-negative axis numbers
     multiple      whether evaluate returns a tuple
     moves         linear: whether it only moves elements and computes nothing, so that nothing can warn
-    structure     optional, what reaches what: "prefix", or (*ndims, **params) -> labels as einsum has them
+    structure     optional, what reaches what: "prefix", or (*xs, **params) -> labels or places (declare.py)
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
     doc, source   the mathematics and where it comes from

@@ -194,8 +194,9 @@ def op(namespace: type) -> Op:
                                          values, params)
     moves = True                         it only moves elements: forward mode need not silence warnings
     structure                            for sparsity, where core and shifts say too little: "prefix" if an
-                                         element needs those before it; or (*ndims, **params) -> labels of the
-                                         arguments and of the result, as einsum has them
+                                         element needs those before it; or (*xs, **params) -> the labels of
+                                         the arguments and of the result, as einsum has them, or for each
+                                         argument two arrays: flat places in the result, and in it
     domain(rng, dtype)                   yields (args, params) at points where it is smooth
     """
     facts = {k: v for k, v in vars(namespace).items() if not k.startswith("__")}

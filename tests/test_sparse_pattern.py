@@ -409,3 +409,35 @@ def test_pattern_of_many_inputs_takes_no_loop_over_them():
 def test_pattern_that_is_not_sparse_is_refused_before_it_fills_the_memory():
     with pytest.raises(InputTypeError, match="is not sparse"):
         sparse.pattern(np.cumsum, np.ones(100_000))
+
+
+# -------------------------------------------------- structure that is stated
+def test_places_may_be_stated_by_a_matrix(registry):
+    matrix = np.array([[1.0, 0, 0, 2], [0, 3, 0, 0]])
+
+    @dd.op
+    class applied:
+        def evaluate(x):
+            return matrix @ x
+
+        def out(x):
+            return Aval((2,), x.dtype)
+
+        def transpose(y_bar, x):
+            return matrix.T @ y_bar
+
+        def structure(x):
+            return (matrix.nonzero(),)
+
+        def domain(rng, dtype):
+            yield (np.ones(4),), {}
+
+    assert entries(lambda x: applied(x * x[0]), X) == [[1, 0, 0, 1], [1, 1, 0, 0]]
+    plan = sparse.prepare_jacobian(lambda x: applied(x**2), X)
+    assert plan.report().dense_ops == {}
+    np.testing.assert_allclose(plan(X).toarray(), 2 * matrix * X)
+
+
+def test_convolution_reaches_as_far_as_its_kernel():
+    found = entries(lambda x: np.convolve(x, np.array([1.0, 2.0, 3.0]), "same"), X)
+    assert found == [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]]

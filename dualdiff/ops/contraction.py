@@ -128,7 +128,7 @@ class matrix_product:
     transposes = left_bar, right_bar
 
     def structure(a, b):
-        return product_labels(a, b)
+        return product_labels(a.ndim, b.ndim)
 
     def batch(size, mapped, values, params):
         a, b = map(as_array, values)
@@ -308,7 +308,7 @@ class contraction:
 
     transposes = EachOperand()
 
-    def structure(*ndims, subscripts, optimize):
+    def structure(*xs, subscripts, optimize):
         return terms(subscripts)
 
     def batch(size, mapped, values, params):

@@ -50,7 +50,7 @@ class solve_matrix:
     transposes = None, lambda x_bar, a, b: solve_matrix(adjoint(a), x_bar)
 
     def structure(a, b):  # an element needs its column of B and the matrix, whose k and l are gone through
-        (left, right), output = product_labels(a, b)
+        (left, right), output = product_labels(a.ndim, b.ndim)
         return (left.replace("i", "l"), right), output
 
     def pullback(x_bar, x, a, b):

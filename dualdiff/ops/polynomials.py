@@ -44,6 +44,10 @@ class convolve_full:
         lambda y_bar, a, v: inner_shifts(y_bar, conjugated(a)[::-1]),
     )
 
+    def structure(a, v):
+        i, j = np.indices((a.shape[0], v.shape[0])).reshape(2, -1)
+        return (i + j, i), (i + j, j)
+
     def batch(size, mapped, values, params):
         a, v = values
         a, v, both = (v, a, all(mapped)) if not mapped[0] else (a, v, all(mapped))

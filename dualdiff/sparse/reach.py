@@ -4,7 +4,7 @@ Tangents are what a pattern follows (detect.py), so every op here is linear in t
 an op is like is read from its record: nothing has to be written here for a new op.
 
 linear       gathers and sums are recognised by what they do to marked elements, with Freivalds' check
-structure    a fact of the record: the labels of a contraction, or "prefix" for scans
+structure    a fact of the record: the labels of a contraction, places that meet, or "prefix" for scans
 elementwise  core 0: each element depends on the elements at its place
 shifts       along the axes that the parameters name, all elements on all
 core         within the last axes, all elements on all
@@ -42,7 +42,7 @@ class Call(NamedTuple):
 
 def reach(call: Call) -> tuple[Any, bool]:
     """What each element of the result depends on, and whether nothing better than everything was known."""
-    for rule in (moved, summed, contracted, scanned, elementwise, along_axes, within_core):
+    for rule in (moved, summed, stated, scanned, elementwise, along_axes, within_core):
         found = rule(call)
         if found is not None:
             return found, False
@@ -154,12 +154,24 @@ def pulled(call: Call, values: np.ndarray, unit: complex = 1 + 0j) -> dict[int, 
     return dict(zip(linear_positions(call), bars, strict=True))
 
 
-# -------------------------------------------------- contractions
-def contracted(call: Call) -> Any:
-    """Ops whose record gives labels, as einsum has them: a label that the result lacks is gone through."""
+# -------------------------------------------------- what the record states
+def stated(call: Call) -> Any:
+    """Ops whose record gives labels or places."""
     if not callable(call.op.structure):
         return None
-    inputs, output = call.op.structure(*(np.ndim(x) for x in call.args), **call.params)
+    found = call.op.structure(*(x if hasattr(x, "ndim") else np.asarray(x) for x in call.args), **call.params)
+    if isinstance(found[-1], str):
+        return contracted(call, *found)
+    total = None
+    for i, s in call.active.items():
+        to, at = (np.reshape(places, -1) for places in found[i])
+        pairs = relation.from_pairs(to, at, (math.prod(call.out.shape), s.shape[0]))
+        total = relation.united(total, relation.product(pairs, s))
+    return total
+
+
+def contracted(call: Call, inputs: tuple[str, ...], output: str) -> Any:
+    """Labels as einsum has them: one that the result lacks is gone through."""
     sizes = dict(zip(output, call.out.shape, strict=True))
     for i, labels in enumerate(inputs):
         for label, n in zip(labels, call.shape(i), strict=True):
