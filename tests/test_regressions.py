@@ -180,6 +180,11 @@ def test_creation_function_gives_numpys_dtype(f, dtype):
     np.testing.assert_allclose(y, f(x), rtol=1e-14)
 
 
+def test_fix_of_the_namespace_is_not_the_name_that_numpy_deprecates():
+    assert dd.numpy.fix is np.trunc
+    assert dd.grad(lambda x: x * dd.numpy.fix(x))(2.5) == 2
+
+
 # -------------------------------------------------- batches
 @pytest.mark.parametrize(
     "f",

@@ -27,11 +27,12 @@ from numpy import (  # plain arrays and indices, from shapes
 from numpy import (  # element by element, one argument
     abs, absolute, acos, acosh, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, around, asin, asinh,
     atan, atanh, bitwise_count, bitwise_invert, bitwise_not, cbrt, ceil, clip, conj, conjugate, cos, cosh,
-    deg2rad, degrees, exp, exp2, expm1, fabs, fix, floor, frexp, i0, imag, invert, iscomplex, isfinite,
+    deg2rad, degrees, exp, exp2, expm1, fabs, floor, frexp, i0, imag, invert, iscomplex, isfinite,
     isinf, isnan, isneginf, isposinf, isreal, log, log10, log1p, log2, logical_not, modf, nan_to_num,
     negative, positive, rad2deg, radians, real, real_if_close, reciprocal, rint, round, sign, signbit,
     sin, sinc, sinh, spacing, sqrt, square, tan, tanh, trunc, unwrap,
 )
+from numpy import trunc as fix  # whose own name NumPy 2.5 deprecates
 from numpy import (  # element by element, several arguments
     add, arctan2, atan2, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,
     choose, copysign, divide, divmod, equal, float_power, floor_divide, fmax, fmin, fmod, gcd, greater,
