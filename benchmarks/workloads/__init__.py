@@ -6,6 +6,7 @@ from benchmarks.workloads import (
     brusselator,
     bundle_adjustment,
     chain,
+    composites,
     elementwise,
     gaussian_process,
     gmm,
@@ -26,7 +27,8 @@ from benchmarks.workloads import (
 WORKLOADS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        chain, scalar_chain, elementwise, mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
+        chain, scalar_chain, elementwise, composites,
+        mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
         rosenbrock, brusselator, bundle_adjustment, sparse_hessian, torch_training, growth, import_time,
         tape_memory,
     )

@@ -32,7 +32,7 @@ class length:
     def evaluate(x, *, axis):
         if len(axis) == x.ndim:
             return np.linalg.norm(x.reshape(-1))
-        return np.sqrt(np.add.reduce((np.conj(x) * x).real, axis=axis))
+        return np.sqrt(np.add.reduce((x.conj() * x).real, axis=axis))  # np.conj would copy real numbers
 
     def differential(y, x, dx, *, axis):
         return real_sum(over_length(conjugated(x), expand_back(y, x, axis)), dx, axis)
