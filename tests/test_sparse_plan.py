@@ -339,6 +339,24 @@ def test_infinite_derivatives_are_no_mistake_of_the_pattern():
     np.testing.assert_array_equal(found.diagonal(), [np.inf, 0.5, 0.25])
 
 
+def test_rounding_of_a_function_that_cancels_is_no_mistake_of_the_pattern(x):
+    def f(x):
+        big = 1e9 * x[:-1]
+        return (big + x[1:]) ** 2 - big**2 - 2 * big * x[1:]  # x[1:]**2, with nothing left of it
+
+    plan = sparse.prepare_jacobian(f, x)
+    assert plan(x).nnz == 2 * (N - 1)
+    assert sparse.jacobian(np.sin)(x.astype(np.float16)).dtype == np.float32
+
+
+@pytest.mark.parametrize("partition", ["star", "acyclic"])
+def test_mistake_of_a_hessian_pattern_is_found_for_either_partition(partition, x):
+    wrong = sparse.hessian_pattern(energy, x).toarray()
+    wrong[5, 6] = wrong[6, 5] = False
+    with pytest.raises(GradientMismatch, match=r"has no entry \((5, 6|6, 5)\)|pattern lacks an entry"):
+        sparse.prepare_hessian(energy, x, pattern=wrong, partition=partition)
+
+
 # -------------------------------------------------- what a plan refuses
 def indexed(x, index, c, name="a"):
     return x[index] * c

@@ -8,6 +8,7 @@ are known, and nothing about the pattern may rest on them unless the kind of pat
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -255,9 +256,7 @@ def detect(chosen: Selection, kind: str) -> tuple:
     level = PatternLevel(chosen.f, kind)
     hide = (lambda x: x) if kind == "local" else (lambda x: Varying(level, x))
     leaves = [hide(x) for x in chosen.leaves]
-    hidden = Selection.__new__(Selection)
-    for name, value in vars(chosen).items():
-        setattr(hidden, name, value)
+    hidden = copy.copy(chosen)
     hidden.args, hidden.kwargs = map_tree(lambda x: hide_argument(x, hide), (chosen.args, chosen.kwargs))
     try:
         ys, y_dots, tree, _ = push_forward(
