@@ -114,6 +114,9 @@ def roll(a, shift, axis=None):
     a = as_array(a)
     if axis is None:
         return reshape_to(roll(ravel(a), shift, 0), shape=a.shape)
+    if type(shift) is int and type(axis) is int:  # the usual case, told at once
+        axis = normal_axis(axis, a.ndim)
+        return cycle(a, places=shift, axis=axis) if shift % max(a.shape[axis], 1) else a
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     for s, k in np.broadcast(deciding(shift, "shifts"), axes):
         k = normal_axis(k, a.ndim)
