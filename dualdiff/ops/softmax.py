@@ -45,7 +45,7 @@ class log_normalised_exponential:
     shifts = ("axis",)
 
     def evaluate(x, *, axis):
-        y = x - np.max(x, axis=axis, keepdims=True)
+        y = x - np.maximum.reduce(x, axis=axis, keepdims=True)
         return y - np.log(np.add.reduce(np.exp(y), axis=axis, keepdims=True))
 
     def out(x, *, axis):

@@ -17,6 +17,7 @@ from dualdiff.core import OPS, Op
 from dualdiff.errors import DualdiffError
 from dualdiff.modes import reverse_entries  # noqa: F401  (for what it installs)
 from dualdiff.modes.reverse import TapeTensor
+from dualdiff.ops import softmax  # noqa: F401  (for the ops that it declares)
 from dualdiff.ops.structural import astype
 from dualdiff.torch.dtypes import default_real, result_dtype
 from dualdiff.torch.errors import DtypeError, SizeError

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualdiff.core import OPS
-from dualdiff.ops import softmax as of_values
+from dualdiff.core import OPS, Op
 from dualdiff.ops.indexing import take_along_axis
 from dualdiff.ops.logsums import logsumexp as log_of_sum
 from dualdiff.ops.structural import astype, normal_axes
@@ -54,6 +53,11 @@ def summed_dtype(x: Any, dtype: Any) -> Any:
     return INT64 if x.dtype.kind in "biu" else None
 
 
+def as_dtype(x: Any, dtype: Any) -> Any:
+    """x in the dtype that was asked for, if one was."""
+    return x if dtype is None else astype(x, as_numpy(dtype))
+
+
 def numbered(name: str, dim: Any) -> str:
     """PyTorch's name in the graph, which says whether a dim was given."""
     return f"{name}Backward{0 if dim is None else 1}"
@@ -86,7 +90,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 
     def of(x: Any) -> Any:
         return np.mean(
-            floating(x if dtype is None else astype(x, as_numpy(dtype)), "mean"),
+            floating(as_dtype(x, dtype), "mean"),
             axes(dim, x),
             keepdims=keepdim,
         )
@@ -164,20 +168,24 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 @method
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along a dim."""
-    return _normalised("SoftmaxBackward0", of_values.softmax, input, dim, dtype)
+    return _normalised("SoftmaxBackward0", OPS["softmax"], input, dim, dtype)
 
 
 @method
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The logarithm of softmax."""
-    return _normalised("LogSoftmaxBackward0", of_values.log_softmax, input, dim, dtype)
+    return _normalised("LogSoftmaxBackward0", OPS["log_softmax"], input, dim, dtype)
 
 
-def _normalised(label: str, f: Callable, input: Tensor, dim: int, dtype: Any) -> Tensor:
-    wanted = None if dtype is None else as_numpy(dtype)
-    return apply(
-        label, lambda x: with_a_dim(f)(inexact(x) if wanted is None else astype(x, wanted), dim), input
-    )
+def _normalised(label: str, op: Op, input: Tensor, dim: int, dtype: Any) -> Tensor:
+    axis = normal_axes(dim, input.ndim or 1)
+    if dtype is None and input.ndim and input.value.dtype.kind in "fc":
+        return single(label, op, input, axis=axis)
+
+    def of(x: Any) -> Any:
+        return with_a_dim(lambda v, k: op(v, axis=axis))(inexact(as_dtype(x, dtype)), dim)
+
+    return apply(label, of, input)
 
 
 # -------------------------------------------------- extremes
