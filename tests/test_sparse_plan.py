@@ -466,7 +466,7 @@ def test_functions_that_have_no_sparse_jacobian(f, point, error, words):
 
 
 def test_hessian_needs_a_scalar(x):
-    with pytest.raises(ScalarOutputError):
+    with pytest.raises(ScalarOutputError, match="hessian needs a scalar output"):
         sparse.hessian(chain)(x)
 
 

@@ -22,7 +22,7 @@ from dualdiff.sparse import relation
 from dualdiff.sparse.reach import Call, reach
 from dualdiff.tensor import Tensor
 from dualdiff.transforms.boundary import check_callable
-from dualdiff.transforms.derivative import grad
+from dualdiff.transforms.derivative import gradient_for
 from dualdiff.transforms.linear import push_forward
 from dualdiff.transforms.selection import Selection
 from dualdiff.tree import map_tree
@@ -235,7 +235,7 @@ def hessian_pattern(f: Callable, *args: Any, argnums: Any = 0, kind: str = "path
 
 def detect_hessian(f: Callable, argnums: Any, args: tuple, kwargs: dict, kind: str) -> tuple:
     """As `detect`, for the gradient of f; symmetric."""
-    gradient = grad(f, argnums, mode="reverse")
+    gradient = gradient_for("hessian", f, argnums, False, "reverse")
     found, *rest = detect(Selection(gradient, argnums, args, kwargs, "hessian_pattern"), kind)
     return relation.canonical(relation.united(found, found.T.tocsr())), *rest
 

@@ -21,7 +21,7 @@ from dualdiff.sparse.compress import compressed
 from dualdiff.sparse.detect import detect, detect_hessian
 from dualdiff.sparse.recovery import recovery
 from dualdiff.transforms.boundary import check_callable, check_mode, name_of, output_leaves, rebuild
-from dualdiff.transforms.derivative import grad
+from dualdiff.transforms.derivative import gradient_for
 from dualdiff.transforms.lanes import chunked, spread_lanes
 from dualdiff.transforms.linear import push_forward, run_on_tape
 from dualdiff.transforms.selection import Selection
@@ -69,7 +69,9 @@ class Plan:
 
     def __init__(self, f: Callable, transform: str, args: tuple, kwargs: dict, options: dict[str, Any]):
         self.f, self.transform, self.argnums = f, transform, options["argnums"]
-        self.target = grad(f, self.argnums, mode="reverse") if transform == "hessian" else f
+        self.target = (
+            gradient_for("hessian", f, self.argnums, False, "reverse") if transform == "hessian" else f
+        )
         self.chunk_size = options["chunk_size"]
         chosen = self.selected(args, kwargs)
         self.signature = signature.Signature.of(args, kwargs, set(chosen.keys)).frozen()
