@@ -227,6 +227,12 @@ class Tensor(Tracer):
     def device(self) -> str:
         return "cpu"
 
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
+        """x itself: there is no other memory to look at, and no other dtype to read it as."""
+        if type is not None or (dtype is not None and np.dtype(dtype) != self.dtype):
+            raise NoDerivative(f"ndarray.view of a tensor of {self.dtype} as another type.", "Use astype.")
+        return self
+
     def to_device(self, device: str, /, *, stream: Any = None) -> Any:
         if device != "cpu" or stream is not None:
             raise ValueError(f"a tensor is on the device 'cpu', not {device!r}")

@@ -42,7 +42,8 @@ def seen(run, f, x=X):
 # -------------------------------------------------- the namespace
 # Not handed to tensors by NumPy, because no argument of theirs is an array.
 NO_ARRAY_ARGUMENTS = {
-    "bartlett", "blackman", "broadcast_shapes", "diag_indices", "errstate", "fftfreq", "fromfunction",
+    "bartlett", "blackman", "broadcast_shapes", "diag_indices", "errstate", "fftfreq", "from_dlpack",
+    "fromfunction",
     "hamming", "hanning", "indices", "isdtype", "isfortran", "isscalar", "issubdtype", "iterable", "kaiser",
     "mask_indices", "promote_types", "rfftfreq", "tril_indices", "triu_indices",
 }  # fmt: skip
@@ -466,6 +467,9 @@ def test_flat_and_device_keep_the_derivative(mode):
     x = np.arange(4.0).reshape(2, 2)
     found = dd.grad(lambda x: x.flat[1] ** 2 + sum(x.to_device(x.device).flat), mode=mode)(x)
     np.testing.assert_array_equal(found, [[1, 3], [1, 1]])
+    assert seen(forward if mode == "forward" else reverse, lambda x: x.view() is x.view(float))
+    with pytest.raises(dd.errors.NoDerivative, match="view"):
+        dd.grad(lambda x: x.view(int), mode=mode)(1.0)
     with pytest.raises(ValueError, match="cpu"):
         dd.grad(lambda x: x.to_device("gpu"), mode=mode)(1.0)
 

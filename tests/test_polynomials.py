@@ -79,6 +79,11 @@ CASES = {
     "apply_along_axis-matrix": (lambda a: np.apply_along_axis(np.outer, 1, a, [1.0, 2.0]), CUBE),
     "apply_over_axes": (lambda a: np.apply_over_axes(np.prod, a, [0, -1]), CUBE),
     "apply_over_axes-one": (lambda a: np.apply_over_axes(np.mean, a, 1), CUBE),
+    "add.reduceat": (lambda a: np.add.reduceat(a * a, [0, 3, 1, 4]), V),
+    "add.reduceat-axis": (lambda a: np.add.reduceat(a, np.array([0, 2]), axis=1), A),
+    "multiply.reduceat": (lambda a: np.multiply.reduceat(a, [1, 4]), V),
+    "maximum.reduceat": (lambda a: np.maximum.reduceat(a, [0, 2], axis=-1), A),
+    "minimum.reduceat": (lambda a: np.minimum.reduceat(a, [0]), A),
     "sort_complex": (np.sort_complex, Z),
     "sort_complex-real": (np.sort_complex, V),
     "matmul-axes": (lambda a, b: np.matmul(a, b, axes=[(1, 2), (0, 1), (-2, -1)]), (CUBE, STACK)),
@@ -236,6 +241,7 @@ def test_what_numpy_refuses_is_refused():
         (lambda x: np.apply_along_axis(np.sum, 1, x), np.exceptions.AxisError),
         (lambda x: np.matmul(np.outer(x, x), x, axis=0), TypeError),
         (lambda x: np.vecdot(x, x, axis=0, axes=[0, 0]), TypeError),
+        (lambda x: np.add.reduceat(x, [0, 6]), IndexError),
     ):
         with pytest.raises(error), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -20,7 +20,8 @@ from numpy import (  # dtypes, and questions about them
 )
 from numpy import (  # plain arrays and indices, from shapes
     arange, bartlett, blackman, broadcast_shapes, diag_indices, diag_indices_from, empty, empty_like, eye,
-    fromfunction, hamming, hanning, identity, indices, ix_, kaiser, mask_indices, ones, ones_like,
+    from_dlpack, fromfunction, hamming, hanning, identity, indices, ix_, kaiser, mask_indices, ones,
+    ones_like,
     ravel_multi_index, tri, tril_indices, tril_indices_from, triu_indices, triu_indices_from,
     unravel_index, zeros, zeros_like,
 )

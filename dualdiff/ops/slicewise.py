@@ -9,7 +9,8 @@ import itertools
 
 import numpy as np
 
-from dualdiff.declare import numpy_function
+from dualdiff.declare import numpy_function, refuse
+from dualdiff.ops.arrange import deciding, on_axis
 from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.ordering import sort
 from dualdiff.ops.questions import plain
@@ -22,6 +23,7 @@ from dualdiff.ops.structural import (
     reshape_to,
     stack,
 )
+from dualdiff.ops.ufuncs import ufunc_method
 
 
 @numpy_function(np.apply_along_axis)
@@ -52,6 +54,29 @@ def apply_over_axes(func, a, axes):
         if value.ndim != np.ndim(a):
             raise ValueError("function is not returning an array of the correct shape")
     return value
+
+
+def reduceat(ufunc: np.ufunc):
+    """The method reduceat of a ufunc: its reductions of consecutive slices, one by one."""
+
+    @ufunc_method(ufunc, "reduceat")
+    def reduce_slices(array, indices, axis=0, dtype=None, out=None):
+        refuse(f"np.{ufunc.__name__}.reduceat", out=out)
+        a = as_array(array)
+        a = a if dtype is None else astype(a, dtype)
+        axis = normal_axis(axis, a.ndim)
+        starts = np.asarray(deciding(indices, "starts of slices")).tolist()
+        if any(not 0 <= k < a.shape[axis] for k in starts):
+            raise IndexError(f"starts {starts} are out of bounds for an axis of length {a.shape[axis]}")
+        ends = [*starts[1:], a.shape[axis]]  # a slice that ends before it starts is its first element
+        slices = (on_axis(a, axis, k, max(end, k + 1)) for k, end in zip(starts, ends, strict=True))
+        return stack([ufunc.reduce(part, axis=axis) for part in slices], axis=axis)
+
+    return reduce_slices
+
+
+for _f in (np.add, np.multiply, np.maximum, np.minimum):
+    reduceat(_f)
 
 
 @numpy_function(np.sort_complex)
