@@ -55,7 +55,7 @@ class log_normalised_exponential:
         return dx - lift(reduce_sum(np.exp(y) * dx, axis=axis), x, axis)
 
     def pullback(y_bar, y, x, *, axis):
-        return y_bar - np.exp(y) * lift(reduce_sum(y_bar, axis=axis), x, axis)
+        return y_bar - np.exp(y) * np.add.reduce(y_bar, axis=axis, keepdims=True)
 
     def domain(rng, dtype):
         if np.dtype(dtype).kind == "f":

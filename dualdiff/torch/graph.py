@@ -137,13 +137,13 @@ NOWHERE: Node = (2, (), None, None, None, None, None)  # the parent of a leaf: e
 
 
 class AccumulateGrad:
-    """Where a leaf receives its cotangent; `receive` adds it to the leaf's .grad."""
+    """Where a leaf receives its cotangent, which its `receive` adds to .grad."""
 
-    __slots__ = ("ident", "receive", "exact", "hooks", "__weakref__")
+    __slots__ = ("ident", "leaf", "exact", "hooks", "__weakref__")
 
-    def __init__(self, ident: int, receive: Callable[[Any], None]):
+    def __init__(self, ident: int, leaf: Callable[[], Any]):
         self.ident = ident
-        self.receive = receive
+        self.leaf = leaf  # a weak reference: nobody asks for the gradient of a tensor that is gone
         self.exact = 0
         self.hooks: dict | None = None
 
@@ -162,7 +162,9 @@ class AccumulateGrad:
         if run.needed is not None:
             run.arrived(self.ident, y_bar)
         else:
-            self.receive(y_bar)
+            leaf = self.leaf()
+            if leaf is not None:
+                leaf.receive(y_bar)
         return (None,)
 
 

@@ -24,9 +24,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         given = f"{type(input).__name__} and {type(other).__name__}"
         raise TypeError(f"matmul takes two tensors; it was given {given}")
     x, y = current(input), current(other)
+    m, n = len(x.shape), len(y.shape)
     if x.dtype is not y.dtype:
         raise DtypeError(f"matmul of {input.dtype} and {other.dtype}.", "Convert one of them with to(dtype).")
-    label = _LABELS.get((x.ndim, y.ndim), "UnsafeViewBackward0")
+    label = _LABELS.get((m, n), "UnsafeViewBackward0")
     if type(x) in FAST and type(y) in FAST:
         return fast(operator.matmul, _MATMUL, x, y, label)
     return apply(label, np.matmul, input, other)

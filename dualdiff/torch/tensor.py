@@ -255,15 +255,8 @@ class Tensor(Described, Conversions):
 # -------------------------------------------------- tracking
 def leaf(tensor: Tensor, x: np.ndarray) -> TapeTensor:
     """x as an input of the graph, whose cotangents go to the tensor's .grad."""
-    reference = weakref.ref(tensor)
-
-    def receive(y_bar: Any) -> None:
-        owner = reference()
-        if owner is not None:
-            owner.receive(y_bar)
-
     ident = LEVEL.tick()
-    node = (ident, x.shape, x.dtype, AccumulateGrad(ident, receive), None, None, None, NOWHERE)
+    node = (ident, x.shape, x.dtype, AccumulateGrad(ident, weakref.ref(tensor)), None, None, None, NOWHERE)
     return TapeTensor(LEVEL, x, node)
 
 
