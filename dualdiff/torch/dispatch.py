@@ -63,17 +63,16 @@ def computed(label: str, f: Callable, values: list, kwargs: dict) -> Any:
     """f(*values), with NumPy's complaint about shapes or dtypes as PyTorch's users catch it."""
     try:
         return f(*values, **kwargs)
-    except (DualdiffError, IndexError):  # an axis that is not there is PyTorch's IndexError as well
+    except (DualdiffError, IndexError, np.linalg.LinAlgError):  # as they are: an IndexError is PyTorch's too
         raise
     except (ValueError, TypeError) as error:
-        name = (label.removesuffix("Backward0") or getattr(f, "__name__", "the function")).lower()
-        said = str(error).splitlines()[0]
+        own = getattr(getattr(f, "func", f), "__name__", "<lambda>")  # of a partial too
+        name = own if own != "<lambda>" else label.removesuffix("Backward0").lower()
+        said = str(error).splitlines()[0].rstrip(" .")
         arrays = [x for x in values if hasattr(x, "dtype")]
         if isinstance(error, TypeError):
             dtypes = ", ".join(str(x.dtype) for x in arrays)
-            raise DtypeError(
-                f"{name} of tensors of {dtypes}: {said}.", "Convert them with to(dtype)."
-            ) from error
+            raise DtypeError(f"{name} of {dtypes}: {said}.", "Convert one with to(dtype).") from error
         raise SizeError(
             f"{name} of tensors of shape {', '.join(str(tuple(x.shape)) for x in arrays)}: {said}.",
             "Shapes broadcast from the right; reshape, or add an axis of length 1 with x[:, None].",

@@ -83,9 +83,9 @@ def check_writable(tensor: Tensor, name: str, recorded: bool) -> None:
     root = tensor if tensor._base is None else tensor._base
     node = node_of(root)
     if STATE.grad and node is not None and type(node[3]) is AccumulateGrad:
-        which = "a leaf that requires a gradient" if root is tensor else "a view of such a leaf"
+        which = "a leaf" if root is tensor else "a view of a leaf"
         raise MutationError(
-            f"{name} in place on {which}: its value is what backward() differentiates at.",
+            f"{name} in place on {which} that requires a gradient, at whose value backward() differentiates.",
             "Update parameters inside with torch.no_grad(), or write the out-of-place form.",
         )
     if recorded and tensor.viewed is not None and tensor.viewed.why_not:

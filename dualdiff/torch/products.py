@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Einstein's sum: einsum("ij,jk->ik", a, b)."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
-    return apply("ViewBackward0", lambda *xs: np.einsum(equation.replace(" ", ""), *xs), *tensors)
+    return apply("ViewBackward0", partial(np.einsum, equation.replace(" ", "")), *tensors)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:

@@ -63,6 +63,9 @@ class Inner:
         return len(self.shape)
 
 
+VALUES = frozenset([np.ndarray, TapeTensor, Inner])
+
+
 class Tensor(Described, Conversions):
     """An array of numbers that can require a gradient. Make one with dualdiff.torch.tensor."""
 
@@ -70,6 +73,10 @@ class Tensor(Described, Conversions):
     __hash__ = object.__hash__
 
     def __init__(self, value: Any):
+        if type(value) not in VALUES:
+            raise TypeError(
+                f"Tensor() was given a {type(value).__name__}: write tensor(data), or zeros(size) and its kin"
+            )
         self.value = value
         self.kept_grad: Tensor | None = None
         self.viewed: View | None = None
@@ -172,6 +179,8 @@ class Tensor(Described, Conversions):
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call hook(gradient) when backward() reaches this tensor; what it returns replaces the gradient."""
+        if not callable(hook):
+            raise TypeError(f"register_hook takes a function of the gradient, not {hook!r}")
         node = self._tracked("register_hook")
         return hook_onto(node, object(), lambda y_bar: engine_value(hook(outside(y_bar)), y_bar))
 
