@@ -24,7 +24,7 @@ from dualdiff.ops.reductions import (
     reduced,
     with_first,
 )
-from dualdiff.ops.structural import as_array, astype, normal_axes, normal_axis, reshape_to
+from dualdiff.ops.structural import as_array, astype, normal_axis, of_a_number, reduced_axes, reshape_to
 from dualdiff.ops.ufuncs import ufunc_method
 
 
@@ -97,7 +97,7 @@ def reduce_extreme(name: str, a, axis, out, keepdims, initial, where):
     """The extreme along axes; `initial` takes part like one more element, and `where` needs it."""
     refuse(f"np.{name}", out=out)
     a = as_array(a)
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     if not begun(initial):
         if given(where):
             raise ValueError(
@@ -168,7 +168,7 @@ reduce_argmax, reduce_argmin = (question(f, 1) for f in (np.argmax, np.argmin))
 
 def _answer(op: Op, a, axis, keepdims):
     a = stop_gradient(as_array(a))
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     return keep(op(a, axis=axes), a, axes, keepdims)
 
 
@@ -207,7 +207,7 @@ def _any_reduce(array, axis=0, dtype=None, out=None, keepdims=False, initial=Non
 def _place(op: Op, function: str, a, axis, out, keepdims):
     refuse(function, out=out)
     a = stop_gradient(as_array(a))
-    if axis is None:
+    if axis is None or of_a_number(axis, a.ndim):
         y = op(reshape_to(a, shape=(a.size,)), axis=0)
         return keep(y, a, tuple(range(a.ndim)), keepdims)
     axis = normal_axis(axis, a.ndim)

@@ -108,6 +108,10 @@ def of_matrices(x, order, axis: tuple[int, ...]):
 def norm(x, ord=None, axis=None, keepdims=False):
     """The norm of vectors (one axis) or matrices (two); of all elements if neither ord nor axis is given."""
     x = inexact_array(x)
+    if x.size == 0 and ord is not None:  # a number or an error, which one depends on NumPy's version
+        return np.linalg.norm(np.zeros(x.shape, x.dtype), ord, axis, keepdims)
+    if axis is not None and not isinstance(axis, (tuple, list)):
+        axis = int(axis)
     if axis is None:
         axes = tuple(range(x.ndim))
         flat = ord is None
@@ -140,7 +144,9 @@ def inexact_array(x):
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     """The norm of the elements along one axis or several, or of all."""
     x = inexact_array(x)
-    axes = normal_axes(axis, x.ndim)
+    if x.size == 0:
+        return np.linalg.vector_norm(np.zeros(x.shape, x.dtype), axis=axis, keepdims=keepdims, ord=ord)
+    axes = normal_axes(axis if axis is None or isinstance(axis, (tuple, list)) else int(axis), x.ndim)
     return keep(of_vectors(x, ord, axes), x, axes, bool(keepdims))
 
 

@@ -30,7 +30,7 @@ from dualdiff.ops.reductions import (
     var,
 )
 from dualdiff.ops.scans import cumprod, cumsum
-from dualdiff.ops.structural import as_array, astype, normal_axes
+from dualdiff.ops.structural import as_array, astype, reduced_axes
 
 
 def filled(a, neutral):
@@ -133,7 +133,7 @@ def nanmean(a, axis=None, dtype=None, out=None, keepdims=np._NoValue, *, where=n
     if missing is None:
         return mean(a, axis, dtype, None, keepdims, where=where)
     check_inexact(a, dtype)
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     number = counted(missing, axes, where)
     total = sum(a, axes, dtype, where=where)
     with np.errstate(all="ignore"):
@@ -165,7 +165,7 @@ def nanvar(
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     number = counted(missing, axes, where)
     with np.errstate(all="ignore"):
         if not given(mean):
@@ -178,7 +178,8 @@ def nanvar(
         freedom = number - ddof
         y = sum(squares, axes, dtype) / astype(as_array(freedom), squares.dtype)
     warn_where(np.less_equal(freedom, 0), "Degrees of freedom <= 0 for slice.")
-    return keep(select_where(np.less_equal(freedom, 0), np.nan, y), a, axes, keepdims)
+    y = select_where(np.less_equal(freedom, 0), np.nan, y)
+    return keep(y if dtype is None else astype(y, dtype), a, axes, keepdims)
 
 
 @numpy_function(np.nanstd)
@@ -200,6 +201,6 @@ def nanstd(
     if missing is None:
         return std(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
     y = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    axes = normal_axes(axis, whole.ndim)
+    axes = reduced_axes(axis, whole.ndim)
     few = np.less_equal(counted(missing, axes, where), correction if given(correction) else ddof)
     return root_beside(y, keep(few, whole, axes, keepdims))

@@ -17,7 +17,15 @@ from dualdiff.ops.elementwise import maximum, minimum, stop_gradient
 from dualdiff.ops.indexing import select_where
 from dualdiff.ops.reductions import keep, merged
 from dualdiff.ops.scans import to_last
-from dualdiff.ops.structural import as_array, convert, expand_to, normal_axes, normal_axis, reshape_to
+from dualdiff.ops.structural import (
+    as_array,
+    convert,
+    expand_to,
+    normal_axes,
+    normal_axis,
+    of_a_number,
+    reshape_to,
+)
 
 
 # -------------------------------------------------- permutations
@@ -178,8 +186,11 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
     `descending` is for a NumPy that has it, from 2.5 on.
     """
     refuse("np.argsort", order=order)
+    if kind is not None:
+        np.sort(np.empty(0), kind=kind)
     _check_kind(kind, stable, descending)
-    a, axis = _along(a, axis)
+    a = as_array(a)
+    a, axis = _along(a if a.ndim else reshape_to(a, shape=(1,)), axis)
     return order_of(stop_gradient(a), axis=axis, descending=bool(descending))
 
 
@@ -187,7 +198,10 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
 def argpartition(a, kth, axis=-1, kind="introselect", order=None):
     """The permutation that brings the kth elements to their sorted places."""
     refuse("np.argpartition", order=order)
-    a, axis = _along(a, axis)
+    if kind != "introselect":
+        np.partition(np.empty(1), 0, kind=kind)
+    a = as_array(a)
+    a, axis = _along(a if a.ndim else reshape_to(a, shape=(1,)), axis)
     return partition_of(stop_gradient(a), axis=axis, kth=kth)
 
 
@@ -210,6 +224,8 @@ def digitize(x, bins, right=False):
 def lexsort(keys, axis=-1):
     """The permutation that sorts by several keys, the last of them first."""
     keys = [stop_gradient(as_array(key)) for key in keys]
+    if keys and of_a_number(axis, keys[0].ndim):
+        return np.intp(0)
     return lexical_order(*keys, axis=normal_axis(axis, keys[0].ndim))
 
 
@@ -224,6 +240,8 @@ def _rearranged(a, order, axis: int):
 def sort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
     """Elements in ascending or descending order along an axis, NaNs last; None flattens."""
     refuse("np.sort", order=order)
+    if kind is not None:
+        np.sort(np.empty(0), kind=kind)  # NumPy's error for a kind that is none
     _check_kind(kind, stable, descending)
     a, axis = _along(a, axis)
     return _rearranged(a, argsort(a, axis, descending=descending), axis)
@@ -233,6 +251,8 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
 def partition(a, kth, axis=-1, kind="introselect", order=None):
     """Elements along an axis with the kth ones at their sorted places, smaller before and larger behind."""
     refuse("np.partition", order=order)
+    if kind != "introselect":
+        np.partition(np.empty(1), 0, kind=kind)
     a, axis = _along(a, axis)
     return _rearranged(a, argpartition(a, kth, axis), axis)
 

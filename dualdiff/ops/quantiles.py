@@ -138,7 +138,8 @@ def quantiles(a, q, axis, out, method, keepdims, weights, function: str, *, skip
         flat, reshape_to(q, shape=(q.size,)), method, _checked(weights, a, axes, method), skip_nan, weak
     )
     y = reshape_to(moveaxis(y, -1, 0), shape=q.shape + flat.shape[:-1])
-    return reshape_to(y, shape=q.shape + kept_shape(a.shape, axes)) if keepdims is True else y
+    kept = keepdims is not np._NoValue and keepdims
+    return reshape_to(y, shape=q.shape + kept_shape(a.shape, axes)) if kept else y
 
 
 def _along_last(flat, q, method, weights, skip_nan, weak):
@@ -223,7 +224,7 @@ def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=np._NoValu
     refuse("np.nanmedian", out=out)
     a = as_array(a)
     if a.dtype.kind not in "fc":
-        return np.median(a, axis, None, overwrite_input, keepdims is True)
+        return np.median(a, axis, None, overwrite_input, keepdims is not np._NoValue and bool(keepdims))
     if a.size == 0:
         return nanmean(a, axis, keepdims=keepdims)
     axes = normal_axes(axis, a.ndim)
@@ -233,4 +234,4 @@ def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=np._NoValu
     warn_where(np.equal(n, 0), "All-NaN slice encountered")
     low, high = (ranked(flat, order, np.floor_divide(n - 1 + k, 2), n)[..., 0] for k in (0, 1))
     y = np.where(np.equal(n[..., 0] % 2, 1), low, (low + high) / 2)
-    return reshape_to(y, shape=kept_shape(a.shape, axes)) if keepdims is True else y
+    return reshape_to(y, shape=kept_shape(a.shape, axes)) if keepdims is not np._NoValue and keepdims else y

@@ -27,6 +27,7 @@ from dualdiff.ops.structural import (
     join,
     normal_axes,
     permute,
+    reduced_axes,
     reshape_to,
 )
 from dualdiff.ops.ufuncs import ufunc_method
@@ -180,7 +181,7 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     if out is not None:
         refuse("np.sum", out=out)
     a = as_array(a)
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     dtype = {} if dtype is None else {"dtype": np.dtype(dtype)}
     if begun(initial) or given(where):
         y = sum_from(a, initial if begun(initial) else 0, mask_like(where, a), axis=axes, **dtype)
@@ -227,7 +228,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     a = as_array(a)
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64
-    axes = normal_axes(axis, a.ndim)
+    axes = (reduced_axes if given(where) else normal_axes)(axis, a.ndim)
     if count(a, axes) == 0:
         a = stop_gradient(a)  # the mean of nothing, nan, moves with nothing
     if given(where):
@@ -270,17 +271,17 @@ class reduce_var:
 
     shifts = ("axis",)
 
-    def evaluate(x, *, axis, ddof):
-        return np.var(x, axis=axis, ddof=ddof)
+    def evaluate(x, *, axis, ddof, dtype=None):
+        return np.var(x, axis=axis, ddof=ddof, dtype=dtype)
 
-    def out(x, *, axis, ddof):
-        return reduced(x, axis, x.dtype.type(0).real.dtype)
+    def out(x, *, axis, ddof, dtype=None):
+        return reduced(x, axis, dtype or x.dtype.type(0).real.dtype)
 
-    def differential(y, x, dx, *, axis, ddof):
+    def differential(y, x, dx, *, axis, ddof, dtype=None):
         away = np.conj(x - lift(reduce_mean(x, axis=axis), x, axis))
         return reduce_sum(away * _var_factor(x, axis, ddof) * dx, axis=axis)
 
-    def pullback(y_bar, y, x, *, axis, ddof):
+    def pullback(y_bar, y, x, *, axis, ddof, dtype=None):
         away = x - lift(reduce_mean(x, axis=axis), x, axis)
         return away * lift(y_bar * _var_factor(x, axis, ddof), x, axis)
 
@@ -309,14 +310,15 @@ def var(
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    a = as_inexact(a, dtype)
-    axes = normal_axes(axis, a.ndim)
+    a = as_inexact(a, None)
+    axes = (reduced_axes if given(where) else normal_axes)(axis, a.ndim)
     if count(a, axes) == 0:
         a = stop_gradient(a)
     if given(where) or given(mean):
         y = _var_around(a, mean, where, axes, ddof)
+        y = y if dtype is None else astype(y, dtype)
     else:
-        y = reduce_var(a, axis=axes, ddof=ddof)
+        y = reduce_var(a, axis=axes, ddof=ddof, **({} if dtype is None else {"dtype": np.dtype(dtype)}))
     return keep(y, a, axes, keepdims)
 
 
@@ -340,11 +342,15 @@ def std(
 ):
     """The standard deviation along axes, with derivative 0 where all elements are equal."""
     refuse("np.std", out=out)
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise InputTypeError(
+            f"np.std was given dtype={np.dtype(dtype)}.", "Roots need a float or complex dtype."
+        )
     y = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
     if not given(where):
         return root(y)
     a = as_array(a)
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     return root_beside(y, keep(np.equal(reduce_sum(mask_like(where, a), axis=axes), 0), a, axes, keepdims))
 
 
@@ -410,7 +416,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
     refuse("np.prod", out=out)
     a = as_array(a)
     a = masked(a if dtype is None else astype(a, dtype), where, 1)
-    axes = normal_axes(axis, a.ndim)
+    axes = reduced_axes(axis, a.ndim)
     if isinstance(initial, Tracer):
         flat = with_first(initial, merged(a, axes))
         return keep(reduce_prod(flat, axis=(flat.ndim - 1,), initial=1), a, axes, keepdims)

@@ -34,6 +34,7 @@ from dualdiff.ops.structural import (
     join,
     normal_axes,
     normal_axis,
+    of_a_number,
     permute,
     reshape_to,
     swapaxes,
@@ -187,7 +188,7 @@ def run(scan: Op, function: str, a, axis, dtype, out):
     refuse(function, out=out)
     a = as_array(a)
     a = a if dtype is None else astype(a, dtype)
-    if axis is None:
+    if axis is None or of_a_number(axis, a.ndim):
         a, axis = reshape_to(a, shape=(a.size,)), 0
     return scan(a, axis=normal_axis(axis, a.ndim))
 
@@ -208,6 +209,8 @@ def cumprod(a, axis=None, dtype=None, out=None):
 
 def _cumulative(cumulate, neutral, x, axis, dtype, out, include_initial):
     x = as_array(x)
+    x = x if x.ndim else reshape_to(x, shape=(1,))
+    axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
     if axis is None:
         if x.ndim > 1:
             raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")

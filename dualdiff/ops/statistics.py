@@ -79,6 +79,8 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     samples = [as_array(x) for x in ([m] if y is None else [m, y])]
     if dtype is None:
         dtype = np.result_type(*(x.dtype for x in samples), np.float64)
+    elif np.dtype(dtype).kind not in "fc":
+        raise TypeError(f"cov computes means, which {np.dtype(dtype)} does not hold")
     parts = [_variables(x, rowvar or x.ndim == 1, dtype) for x in samples]
     x = parts[0] if y is None else concatenate(parts, axis=0)
     if x.shape[0] == 0:
@@ -94,7 +96,8 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     freedom = _freedom(n, None if w is None else total[0], w, aweights, ddof)
     away = x - middle[:, None]
     weighted = away if w is None else away * w
-    c = (away @ conjugated(weighted.T)) * (1 / freedom)
+    c = away @ conjugated(weighted.T)
+    c = c * astype(as_array(1 / freedom), c.dtype.type(0).real.dtype)
     return np.squeeze(c)
 
 

@@ -37,6 +37,22 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
     return axes
 
 
+def reduced_axes(axis, ndim: int) -> tuple[int, ...]:
+    """The axes that a reduction runs over."""
+    return () if of_a_number(axis, ndim) else normal_axes(axis, ndim)
+
+
+def of_a_number(axis, ndim: int) -> bool:
+    """Whether this is the axis 0 or -1 of a number, which NumPy's reductions and scans take for none."""
+    return ndim == 0 and type(axis) is int and axis in (0, -1)
+
+
+def check_order(order) -> None:
+    """NumPy's error for a memory order that is none; a tensor has no memory order of its own."""
+    if order != "K":
+        np.copy(np.empty(0), order=order)
+
+
 def as_array(x):
     """x itself if it is an array or a tensor, else the array that it spells."""
     return x if isinstance(x, (Tracer, np.ndarray)) else np.asarray(x)
@@ -217,6 +233,7 @@ def transpose(a, axes=None):
     a = as_array(a)
     if axes is None:
         return permute(a, axes=tuple(range(a.ndim))[::-1])
+    axes = (axes,) if isinstance(axes, int) else axes
     if len(axes) != a.ndim:
         raise ValueError("axes don't match array")
     return permute(a, axes=normal_axes(tuple(axes), a.ndim))
@@ -265,7 +282,7 @@ def expand_dims(a, axis):
 def squeeze(a, axis=None):
     """Axes of length 1 removed."""
     a = as_array(a)
-    gone = [k for k, n in enumerate(a.shape) if n == 1] if axis is None else normal_axes(axis, a.ndim)
+    gone = [k for k, n in enumerate(a.shape) if n == 1] if axis is None else reduced_axes(axis, a.ndim)
     if any(a.shape[k] != 1 for k in gone):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return reshape_to(a, shape=tuple(n for k, n in enumerate(a.shape) if k not in gone))
@@ -363,6 +380,7 @@ atleast_3d = numpy_function(np.atleast_3d)(
 @numpy_function(np.copy)
 def copy(a, order="K", subok=False):
     """The value again, with its derivative."""
+    check_order(order)
     return convert(as_array(a), dtype=a.dtype)
 
 
@@ -406,17 +424,20 @@ def isrealobj(x):
 @numpy_function(np.zeros_like, np.empty_like)
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """Constant zeros in the shape and dtype of a tensor."""
+    check_order(order)
     return np.zeros(a.shape if shape is None else shape, dtype or a.dtype)
 
 
 @numpy_function(np.ones_like)
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """Constant ones in the shape and dtype of a tensor."""
+    check_order(order)
     return np.ones(a.shape if shape is None else shape, dtype or a.dtype)
 
 
 @numpy_function(np.full_like)
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """The fill value, with its derivative, in the shape and dtype of an array."""
+    check_order(order)
     filled = broadcast_to(as_array(fill_value), a.shape if shape is None else shape)
     return astype(filled, dtype or a.dtype)
