@@ -1,7 +1,9 @@
 """dtypes of dualdiff.torch: what comes out of which operands, defaults, conversions. All hold for PyTorch."""
 
+import copy
 import itertools
 import operator
+import pickle
 
 import numpy as np
 import pytest
@@ -159,6 +161,14 @@ def test_dtypes_say_what_they_are(torch):
     assert torch.float64.itemsize == 8
     assert torch.finfo(torch.float32).eps == np.finfo(np.float32).eps
     assert torch.iinfo(torch.int8).max == 127
+
+
+def test_tensors_and_dtypes_are_pickled(torch):
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    y = pickle.loads(pickle.dumps(x))
+    assert y.tolist() == [1.0, 2.0] and y.requires_grad and y.is_leaf
+    assert pickle.loads(pickle.dumps(torch.bool)) is torch.bool
+    assert copy.deepcopy(torch.float32) is torch.float32
 
 
 def test_sizes_are_tuples_that_say_so(torch):

@@ -217,6 +217,17 @@ def test_copy_of_a_leaf_into_zeros(torch):
     assert gradient(y, x) == [8.0, 18.0, 2.0]
 
 
+def test_dtype_of_what_is_written_stays(torch):
+    x = torch.ones(3, requires_grad=True)
+    w = leaf(torch)
+    y = x * 2
+    y.add_(w)
+    assert y.dtype == torch.float32
+    (y * y).sum().backward()
+    assert x.grad.dtype == torch.float32 and x.grad.tolist() == [24.0, 44.0, 12.0]
+    assert w.grad.dtype == torch.float64 and w.grad.tolist() == [12.0, 22.0, 6.0]
+
+
 def test_operators_write_in_place(torch):
     x = leaf(torch)
     y = before = x * 1
@@ -228,6 +239,17 @@ def test_operators_write_in_place(torch):
     assert y is before
     y.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), -18 / np.array([4.0, 9, 1]) ** 3, rtol=1e-14)
+
+
+def test_retain_grad_is_of_the_value_last_written(torch):
+    x = leaf(torch)
+    y = x * 1
+    y.retain_grad()
+    y.mul_(10)
+    (3 * y).sum().backward()
+    assert y.retains_grad
+    assert y.grad.tolist() == [3.0, 3.0, 3.0]
+    assert x.grad.tolist() == [30.0, 30.0, 30.0]
 
 
 # -------------------------------------------------- index assignment

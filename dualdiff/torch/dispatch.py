@@ -54,8 +54,12 @@ def single(label: str, op: Op, input: Tensor, **params: Any) -> Tensor:
     x = current(input)
     if type(x) is not TapeTensor:
         return outside(op(operand(input), **params), label)
-    y = TapeTensor.interpret(op, LEVEL, (x,), params)
-    y.node = wrapped(y.node, op, FIRST, label)
+    return recorded(TapeTensor.interpret(op, LEVEL, (x,), params), op, FIRST, label)
+
+
+def recorded(y: TapeTensor, op: Op, active: tuple[int, ...], label: str) -> Tensor:
+    """A tensor for what the engine has just recorded, its node under a GradFn."""
+    y.node = wrapped(y.node, op, active, label)
     return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
 
 
@@ -108,16 +112,14 @@ def number_or_value(x: Any) -> Any:
 def unary(name: str, f: Callable, label: str = "", *, floating: bool = True) -> Callable:
     """PyTorch's function `name`, which is NumPy's f element by element; integers become floating if asked."""
     label = label or f"{name.capitalize()}Backward0"
-    entry = TapeTensor.entries.get(getattr(f, "evaluate", f))
+    entry: Any = TapeTensor.entries.get(getattr(f, "evaluate", f))
     op: Any = OPS.get(getattr(f, "__name__", ""))
     fast = entry is not None and op is not None and op.kind == "elementwise"
 
     def call(input: Tensor) -> Tensor:
         x = current(input)
         if fast and type(x) is TapeTensor:
-            y: Any = entry(x)  # type: ignore[misc]
-            y.node = wrapped(y.node, op, FIRST, label)
-            return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
+            return recorded(entry(x), op, FIRST, label)
         x = operand(input)
         return outside(f(inexact(x) if floating else x), label)
 
@@ -197,9 +199,7 @@ def fast(plain: Callable, op: Op, x: Any, y: Any, label: str) -> Tensor:
     except ValueError:
         z = computed(label, plain, [x, y], {})  # which says what does not fit
     if type(z) is TapeTensor:
-        active = BOTH if type(x) is type(y) else FIRST
-        z.node = wrapped(z.node, op, active, label)
-        return Tensor(z if type(z.primal) is np.ndarray else tracked_array(z.primal, z.node))
+        return recorded(z, op, BOTH if type(x) is type(y) else FIRST, label)
     return Tensor(z if type(z) is np.ndarray else np.asarray(z))
 
 

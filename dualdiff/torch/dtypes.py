@@ -23,8 +23,8 @@ class dtype:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-    def __reduce__(self) -> str:
-        return self.name  # pickled and copied as the one object that it is
+    def __reduce__(self) -> tuple:
+        return named, (self.name,)  # copied and read back as the one object that it is
 
     @property
     def is_floating_point(self) -> bool:
@@ -58,6 +58,13 @@ BY_NUMPY = {
         uint64, bool_,
     )
 }  # fmt: skip
+
+
+def named(name: str) -> dtype:
+    """The dtype of this name."""
+    return next(d for d in BY_NUMPY.values() if d.name == name)
+
+
 PYTHON = {float: float64, int: int64, bool: bool_, complex: complex128}
 
 BOOL, INT64 = bool_.numpy, int64.numpy

@@ -44,12 +44,15 @@ def write(tensor: Tensor, name: str, f: Callable, *others: Any, label: str = "")
         old.value = TapeTensor(LEVEL, old.value, node)
     y = f(old, *(old if other is tensor else other for other in others))
     settle(name, x, y.array)
-    new: Any = node_of(y)
+    new: Any = node_of(y.to(tensor.dtype))
     if new is None:  # what was written does not depend on anything tracked, and nothing of the old is left
         new = node_of(refill(old, y))
     if label:
         new[3].label = label
+    kept = tensor.retains_grad and node[3].hooks.pop("retain_grad")  # type: ignore[index]
     rebind(tensor, new)
+    if kept:
+        tensor.retain_grad()
     return tensor
 
 
