@@ -99,8 +99,8 @@ def by_blocks_in_jax(x, seen, *rest):
     return lambda: assembled(np.asarray(run(jnp.asarray(blocks(x, *rest)), seen)), x[-len(seen) :])
 
 
-def planned(x, *data):
-    plan = sparse.prepare_jacobian(residuals, x, *data)
+def planned(x, *data, replay=True):
+    plan = sparse.prepare_jacobian(residuals, x, *data, replay=replay)
     return lambda: plan(x, *data).data
 
 
@@ -112,6 +112,7 @@ def cases(tiny=False):
     case.add("function", lambda: lambda: residuals(*data))
     case.add("by hand", lambda: by_complex_step(*data))
     case.add("dualdiff", lambda: planned(*data))
+    case.add("not replayed", lambda: planned(*data, replay=False))
     case.add("dualdiff, blocks", lambda: by_blocks(*data))
     case.add("jax.jit", lambda: by_blocks_in_jax(*data))
     yield case

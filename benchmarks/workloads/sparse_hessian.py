@@ -34,8 +34,8 @@ def by_hand(x):
     return run
 
 
-def planned(x, partition="star"):
-    plan = sparse.prepare_hessian(lambda x: f(np, x), x, partition=partition)
+def planned(x, partition="star", replay=True):
+    plan = sparse.prepare_hessian(lambda x: f(np, x), x, partition=partition, replay=replay)
     return lambda: plan(x).data
 
 
@@ -63,6 +63,7 @@ def cases(tiny=False):
     case.add("function", lambda: lambda: f(np, x))
     case.add("by hand", lambda: by_hand(x))
     case.add("dualdiff", lambda: planned(x))
+    case.add("not replayed", lambda: planned(x, replay=False))
     case.add("acyclic", lambda: planned(x, "acyclic"))
     case.add("jax.jit", lambda: coloured_in_jax(x))
     yield case

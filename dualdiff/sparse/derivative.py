@@ -24,6 +24,7 @@ def jacobian(
     kind: str = "path",
     chunk_size: int | str | None = "auto",
     check: str | None = "probe",
+    replay: bool = False,
 ) -> Callable:
     """A function with f's signature that returns the Jacobian of f as a CSR array of SciPy.
 
@@ -34,7 +35,11 @@ def jacobian(
     Raises      as prepare_jacobian
     """
     check_callable(f, "jacobian")
-    return planned(f, "jacobian", jacobian_options(argnums, pattern, coloring, mode, kind, chunk_size, check))
+    options = jacobian_options(
+        mode, argnums=argnums, pattern=pattern, coloring=coloring, kind=kind, chunk_size=chunk_size,
+        check=check, replay=replay,
+    )  # fmt: skip
+    return planned(f, "jacobian", options)
 
 
 def hessian(
@@ -47,6 +52,7 @@ def hessian(
     kind: str = "path",
     chunk_size: int | str | None = "auto",
     check: str | None = "probe",
+    replay: bool = False,
 ) -> Callable:
     """A function with f's signature that returns the Hessian of a scalar function f as a CSR array of SciPy.
 
@@ -55,7 +61,10 @@ def hessian(
     Cost, Raises as `jacobian`; ScalarOutputError
     """
     check_callable(f, "hessian")
-    options = hessian_options(argnums, pattern, coloring, partition, kind, chunk_size, check)
+    options = hessian_options(
+        partition, argnums=argnums, pattern=pattern, coloring=coloring, kind=kind, chunk_size=chunk_size,
+        check=check, replay=replay,
+    )  # fmt: skip
     return planned(f, "hessian", options)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dualdiff.errors import InputTypeError, ShapeError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
+from dualdiff.modes.replay import Program, RecordLevel
 from dualdiff.modes.tape import sweep
 from dualdiff.sparse import probe, signature
 from dualdiff.sparse.coloring import SYMMETRIC, Coloring, as_pattern, color
@@ -25,6 +26,7 @@ from dualdiff.transforms.derivative import gradient_for
 from dualdiff.transforms.lanes import chunked, spread_lanes
 from dualdiff.transforms.linear import push_forward, run_on_tape
 from dualdiff.transforms.selection import Selection
+from dualdiff.tree import flatten, map_tree
 
 SCOPES = {
     "global": "every input",
@@ -47,6 +49,7 @@ class Report(NamedTuple):
     reverse_seeds: int
     sweeps: int
     dense_ops: dict[str, int]
+    steps: int | None  # calls of NumPy in the recorded program, if there is one
 
     def __str__(self) -> str:
         m, n = self.shape
@@ -56,7 +59,7 @@ class Report(NamedTuple):
             f"the pattern holds for {SCOPES[self.scope]}\n"
             f"{self.partition} colouring in {self.order} order: {self.forward_seeds} forward and "
             f"{self.reverse_seeds} reverse seeds in {self.sweeps} sweeps\n"
-            f"ops taken as dense: {dense}"
+            f"ops taken as dense: {dense}" + ("" if self.steps is None else f"\nreplayed: {self.steps} steps")
         )
 
 
@@ -81,6 +84,9 @@ class Plan:
         watched = self.scope in ("path", "local")
         self.forward = compressed(self.coloring.columns, chosen.leaves, watched)
         self.reverse = compressed(self.coloring.rows, ys, watched and not self.forward.lanes)
+        self.program: Program | None = None
+        if options["replay"]:
+            self.program = self.recorded(chosen)
         if options["check"] is not None:
             probe.check(self, chosen, dense=options["check"] == "dense")
 
@@ -102,8 +108,9 @@ class Plan:
         c = self.coloring
         sweeps = sum(len(self.chunks(seeds.lanes)) for seeds in (self.forward, self.reverse) if seeds.lanes)
         seeds = len(c.column_groups), len(c.row_groups)
+        steps = None if self.program is None else len(self.program.steps)
         facts = self.shape, c.pattern.nnz, self.scope, c.partition, c.order, *seeds, sweeps, self.dense_ops
-        return Report(f"{self.transform} of {name_of(self.f)}", *facts)
+        return Report(f"{self.transform} of {name_of(self.f)}", *facts, steps)
 
     # ---------------------------------------------------------------- calling
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -119,8 +126,7 @@ class Plan:
     def matrix(self, chosen: Selection) -> Any:
         """The CSR matrix at a point whose shape was checked."""
         forward, reverse = self.forward, self.reverse
-        pushed: Any = self.pushed(chosen, forward.arrays, forward.lanes) if forward.lanes else None
-        pulled: Any = self.pulled(chosen, reverse.arrays, reverse.lanes) if reverse.lanes else None
+        pushed, pulled = self.sweeps(chosen) if self.program is None else self.replayed(chosen)
         parts = [np.zeros(0, self.dtype)] if pushed is None else [pushed[: forward.colors].reshape(-1)]
         parts += [] if pulled is None else [pulled[: reverse.colors].reshape(-1)]
         data = self.recover(parts[0] if len(parts) == 1 else np.concatenate(parts))
@@ -132,6 +138,39 @@ class Plan:
         if reverse.direction is not None:
             probe.compare(self, chosen, matrix, reverse.direction, pulled[-1], "reverse")
         return matrix
+
+    def sweeps(self, chosen: Selection) -> tuple[Any, Any]:
+        """What all forward seeds and all reverse seeds give; None for a side without any."""
+        forward, reverse = self.forward, self.reverse
+        return (
+            self.pushed(chosen, forward.arrays, forward.lanes) if forward.lanes else None,
+            self.pulled(chosen, reverse.arrays, reverse.lanes) if reverse.lanes else None,
+        )
+
+    def replayed(self, chosen: Selection) -> tuple[Any, Any]:
+        """As `sweeps`, by the recorded program."""
+        assert self.program is not None
+        pushed, pulled = self.program.run([*chosen.leaves, *other_numbers(chosen)])
+        return pushed, pulled
+
+    def recorded(self, chosen: Selection) -> Program:
+        """The sweeps as one list of calls of NumPy, found by doing them once on values that write it down."""
+        level = RecordLevel(self.f)
+        watched = copy.copy(chosen)
+        watched.leaves = [level.watch(x) for x in chosen.leaves]
+        others = iter([level.watch(x) for x in other_numbers(chosen)])
+        watched.args = tuple(
+            x if k in chosen.keys else map_tree(lambda leaf: next(others) if is_number(leaf) else leaf, x)
+            for k, x in enumerate(chosen.args)
+        )
+        watched.kwargs = {
+            k: x if k in chosen.keys else map_tree(lambda leaf: next(others) if is_number(leaf) else leaf, x)
+            for k, x in chosen.kwargs.items()
+        }
+        try:
+            return Program(level, list(self.sweeps(watched)))
+        finally:
+            level.close()
 
     def pushed(self, chosen: Selection, arrays: list, lanes: int) -> Any:
         """(lanes, outputs): the derivatives along seeds with an array for each input leaf."""
@@ -174,6 +213,17 @@ class Plan:
 
     def chunks(self, lanes: int) -> list[tuple[int, int]]:
         return chunked(lanes, self.chunk_size, 16 * max(1, *self.shape))
+
+
+def is_number(x: Any) -> bool:
+    """Whether a leaf may have another value in every call."""
+    return isinstance(x, float) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
+
+
+def other_numbers(chosen: Selection) -> list:
+    """The numbers in the arguments that are not differentiated."""
+    values = [x for k, x in (*enumerate(chosen.args), *chosen.kwargs.items()) if k not in chosen.keys]
+    return [np.float64(x) if type(x) is float else x for x in flatten(values)[0] if is_number(x)]
 
 
 # -------------------------------------------------- preparing
@@ -243,13 +293,13 @@ PARTITIONS = {"auto": "auto", "forward": "column", "reverse": "row"}
 CHECKS = ("probe", "dense", None)
 
 
-def jacobian_options(argnums, pattern, coloring, mode, kind, chunk_size, check) -> dict[str, Any]:
+def jacobian_options(mode: str, **options: Any) -> dict[str, Any]:
     """The options of a Jacobian's plan, checked before f runs."""
     check_mode(mode, "jacobian")
-    return checked_options("jacobian", argnums, pattern, coloring, PARTITIONS[mode], kind, chunk_size, check)
+    return checked_options("jacobian", partition=PARTITIONS[mode], **options)
 
 
-def checked_options(transform, argnums, pattern, coloring, partition, kind, chunk_size, check):
+def checked_options(transform, argnums, pattern, coloring, partition, kind, chunk_size, check, replay):
     chunked(1, chunk_size, 1)
     if check not in CHECKS:
         raise InputTypeError(f"{transform} was given check={check!r}.", "Choose 'probe', 'dense' or None.")
@@ -259,7 +309,7 @@ def checked_options(transform, argnums, pattern, coloring, partition, kind, chun
         )
     return {
         "argnums": argnums, "pattern": pattern, "coloring": coloring, "partition": partition, "kind": kind,
-        "chunk_size": chunk_size, "check": check,
+        "chunk_size": chunk_size, "check": check, "replay": replay,
     }  # fmt: skip
 
 
@@ -273,6 +323,7 @@ def prepare_jacobian(
     kind: str = "path",
     chunk_size: int | str | None = "auto",
     check: str | None = "probe",
+    replay: bool = False,
 ) -> Plan:
     """A plan: a function that returns the Jacobian of f as a CSR array, for arguments shaped like `args`.
 
@@ -284,7 +335,10 @@ def prepare_jacobian(
                 without SciPy
     """
     check_callable(f, "prepare_jacobian")
-    options = jacobian_options(argnums, pattern, coloring, mode, kind, chunk_size, check)
+    options = jacobian_options(
+        mode, argnums=argnums, pattern=pattern, coloring=coloring, kind=kind, chunk_size=chunk_size,
+        check=check, replay=replay,
+    )  # fmt: skip
     return Plan(f, "jacobian", args, {}, options)
 
 
@@ -298,18 +352,22 @@ def prepare_hessian(
     kind: str = "path",
     chunk_size: int | str | None = "auto",
     check: str | None = "probe",
+    replay: bool = False,
 ) -> Plan:
     """A plan for the Hessian of the scalar function f, symmetric to the last bit; as `prepare_jacobian`.
 
     `partition` "acyclic" takes fewer seeds than "star", and adds rounding along chains of entries.
     """
     check_callable(f, "prepare_hessian")
-    options = hessian_options(argnums, pattern, coloring, partition, kind, chunk_size, check)
+    options = hessian_options(
+        partition, argnums=argnums, pattern=pattern, coloring=coloring, kind=kind, chunk_size=chunk_size,
+        check=check, replay=replay,
+    )  # fmt: skip
     return Plan(f, "hessian", args, {}, options)
 
 
-def hessian_options(argnums, pattern, coloring, partition, kind, chunk_size, check) -> dict[str, Any]:
+def hessian_options(partition: str, **options: Any) -> dict[str, Any]:
     """The options of a Hessian's plan, checked before f runs."""
     if partition not in SYMMETRIC:
         raise InputTypeError(f"hessian was given partition={partition!r}.", "Choose 'star' or 'acyclic'.")
-    return checked_options("hessian", argnums, pattern, coloring, partition, kind, chunk_size, check)
+    return checked_options("hessian", partition=partition, **options)

@@ -23,6 +23,8 @@ def check(plan: Any, chosen: Selection, dense: bool = False) -> None:
     n = chosen.size
     vectors = np.eye(n) if dense else directions(2, n)
     points = [chosen.leaves]
+    if plan.program is not None:
+        check_program(plan, chosen)
     if plan.scope == "given":  # what is 0 here may not be 0 there
         points.append([nearby(x) for x in chosen.leaves])
     for leaves in points:
@@ -32,6 +34,27 @@ def check(plan: Any, chosen: Selection, dense: bool = False) -> None:
         for v, product in zip(vectors, products, strict=True):
             compare(plan, chosen, matrix, v, product, "forward")
     chosen.leaves = points[0]
+
+
+def check_program(plan: Any, chosen: Selection) -> None:
+    """What was recorded has to do nearby what the function does there: the same calls, the same numbers."""
+    here = chosen.leaves
+    chosen.leaves = [nearby(x) for x in here]
+    for found, expected in zip(plan.replayed(chosen), plan.sweeps(chosen), strict=True):
+        if expected is not None and not close(found, expected):
+            raise GradientMismatch(
+                f"what was recorded of {name_of(plan.f)} does not give its derivative at another point.",
+                "Leave replay=True away for a function that is not the same at every call.",
+            )
+    chosen.leaves = here
+
+
+def close(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether all numbers agree to half of their digits, measured by the largest in their column."""
+    with np.errstate(all="ignore"):
+        size = np.max(np.abs(expected), axis=0, initial=0)
+        far = np.abs(found - expected) > np.sqrt(np.finfo(expected.dtype).eps) * size
+    return not np.any(far & np.isfinite(size))
 
 
 def nearby(x: Any) -> Any:

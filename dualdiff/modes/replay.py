@@ -1,0 +1,172 @@
+"""Recording mode: a value that computes as plain NumPy does and writes down what it was asked to do.
+
+It runs *under* the other modes, as counting mode does (count.py): the program that comes out is what all of
+them together did to the numbers, derivatives included, and can be run again on other numbers without any of
+them. What does not depend on the inputs is a constant of the program, as it was when it was read. A program
+holds for other inputs only if no value steered Python, so a recorded value refuses to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from dualdiff.core import Level, Op, Tracer
+from dualdiff.errors import ControlFlowError
+from dualdiff.tensor import Tensor
+
+# One step: the function, the places of its arguments, its static parameters, the place of its result, whether
+# that is a tuple (whose parts stand there and behind), and the places not read after it.
+Step = tuple[Callable, tuple[int, ...], dict, int, int, tuple[int, ...]]
+
+
+class RecordLevel(Level):
+    """A level that keeps a list of steps, and one place for every input, constant and result."""
+
+    __slots__ = ("steps", "places", "inputs", "known")
+
+    def __init__(self, f: Callable | None = None):
+        super().__init__("replay", f)
+        self.steps: list[Step] = []
+        self.places: list[Any] = []  # constants; None where a step or an input puts a value
+        self.inputs: list[int] = []
+        self.known: dict[Any, Any] = {}  # what was computed before, by op, places and parameters
+
+    def reserve(self, constant: Any = None) -> int:
+        self.places.append(constant)
+        return len(self.places) - 1
+
+    def watch(self, x: Any) -> Recorded:
+        """x as an input of the program."""
+        recorded = Recorded(self, x if hasattr(x, "dtype") else np.asarray(x)[()], self.reserve())
+        self.inputs.append(recorded.place)
+        return recorded
+
+
+class Recorded(Tensor):
+    """A plain value and its place in the program."""
+
+    __slots__ = ("level", "value", "place")
+    level: Any
+    entries: dict = {}  # no fast entries: recording is done once
+
+    def __init__(self, level: RecordLevel, value: Any, place: int):
+        self.level = level
+        self.value = value
+        self.place = place
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    def concrete(self) -> NoReturn:
+        raise ControlFlowError(
+            "a value steers Python control flow, so that what was recorded does not hold for other inputs.",
+            "Leave replay=True away: the function is then run for every input.",
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        self.concrete()
+
+    as_mask = __float__ = __complex__ = concrete
+
+    def item(self, *args: Any) -> NoReturn:
+        self.concrete()
+
+    tolist = concrete
+
+    def __repr__(self) -> str:
+        return f"Recorded({self.value!r})"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec)
+
+    @classmethod
+    def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
+        key = step_key(op, args, params)
+        if key is not None and key in level.known:
+            return level.known[key]
+        places = tuple([x.place if type(x) is cls else level.reserve(frozen(x)) for x in args])
+        values = [x.value if type(x) is cls else x for x in args]
+        function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate
+        y = function(*values, **params)
+        parts = y if op.multiple else (y,)
+        first = level.reserve()
+        for _ in parts[1:]:
+            level.reserve()
+        level.steps.append((function, places, params, first, len(parts) if op.multiple else 0, ()))
+        parts = tuple(Recorded(level, part, first + k) for k, part in enumerate(parts))
+        y = parts if op.multiple else parts[0]
+        if key is not None:
+            level.known[key] = y
+        return y
+
+
+def frozen(x: Any) -> Any:
+    """A constant that nobody can write."""
+    return np.array(x) if isinstance(x, (np.ndarray, list, tuple)) else x
+
+
+def step_key(op: Op, args: tuple, params: dict) -> Any:
+    """What tells whether a step was there before; None where that would take a look into constant arrays."""
+    if not all(type(x) in SHORT for x in args) or any(isinstance(x, np.ndarray) for x in params.values()):
+        return None
+    return (
+        op.name,
+        tuple([x.place if type(x) is Recorded else (type(x), repr(x)) for x in args]),
+        repr(params),
+    )
+
+
+SHORT = frozenset([Recorded, float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_])
+
+
+class Program:
+    """The steps that some results need, to be run on other inputs of the same shapes."""
+
+    def __init__(self, level: RecordLevel, results: list):
+        results = [x if type(x) is Recorded else Recorded(level, x, level.reserve(x)) for x in results]
+        self.results = [x.place for x in results]
+        self.inputs = level.inputs
+        self.steps = needed(level.steps, set(self.results))
+        read = set(self.results).union(*(step[1] for step in self.steps))
+        self.places = [x if k in read else None for k, x in enumerate(level.places)]
+
+    def run(self, values: list) -> list:
+        """The results for these inputs."""
+        places = self.places.copy()
+        for place, x in zip(self.inputs, values, strict=True):
+            places[place] = x
+        with np.errstate(all="ignore"):
+            for function, read, params, put, parts, dropped in self.steps:
+                y = function(*[places[k] for k in read], **params)
+                if parts:
+                    places[put : put + parts] = y
+                else:
+                    places[put] = y
+                for k in dropped:
+                    places[k] = None
+        return [places[k] for k in self.results]
+
+
+def needed(steps: list[Step], wanted: set[int]) -> list[Step]:
+    """The steps that the wanted places depend on, each with the places that nobody reads after it."""
+    found: list[Step] = []
+    kept = set(wanted)
+    for function, read, params, put, parts, _ in reversed(steps):
+        results = set(range(put, put + max(parts, 1)))
+        if results & wanted:
+            dropped = (set(read) | results) - kept
+            kept |= set(read) | results
+            wanted = wanted | set(read)
+            found.append((function, read, params, put, parts, tuple(dropped)))
+    return found[::-1]
