@@ -415,6 +415,15 @@ def test_write_into_one_of_several_views_raises(torch, pieces):
         pieces(u)[0].mul_(2)
 
 
+def test_write_into_a_view_that_was_not_recorded_raises(torch):
+    u = leaf(torch) * 1
+    with torch.no_grad():
+        v = u[:2]
+        v.mul_(2)
+    with pytest.raises(RuntimeError):
+        v.mul_(2)
+
+
 @pytest.mark.parametrize("tracked", [True, False])
 def test_write_into_an_expanded_tensor_raises(torch, tracked):
     x = torch.ones(3, requires_grad=tracked)

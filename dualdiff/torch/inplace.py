@@ -91,7 +91,7 @@ def check_writable(tensor: Tensor, name: str, recorded: bool) -> None:
             f"{name} in place on {which} that requires a gradient, at whose value backward() differentiates.",
             "Update parameters inside with torch.no_grad(), or write the out-of-place form.",
         )
-    if recorded and tensor.viewed is not None and tensor.viewed.why_not:
+    if STATE.grad and (recorded or node is not None) and tensor.viewed is not None and tensor.viewed.why_not:
         raise MutationError(
             f"{name} in place on a view that cannot be followed: {tensor.viewed.why_not}.",
             "Write into the tensor itself by index, or into a clone().",

@@ -36,7 +36,8 @@ class View:
         self.base = base
         self.replay = replay
         self.seen = node_of(base)
-        self.why_not = why_not  # the reason why it must not be written, if there is one
+        unrecorded = "it was made inside no_grad()" if self.seen is not None and not STATE.grad else ""
+        self.why_not = why_not or unrecorded  # the reason why it must not be written, if there is one
 
 
 class Inner:
