@@ -27,6 +27,7 @@ PARTLY = {
     "svd": "vectors of equal singular values are not determined",
     "qr": "the factors of a matrix of lower rank are not determined",
     "polynomial_roots": "roots that are equal, or none where a coefficient is infinite",
+    "softmax": "forward, a direction that is 0 in a slice meets the nan there",
     "accumulate_multiply": "products of infinities of both signs, summed in another order",
     "slogdet": "poles of both signs, summed in another order, where the rank is less by two",
     "accumulate_divide": "poles of both signs, summed in another order",
