@@ -51,7 +51,9 @@ def lift(y, x, axis):
 def expand_back(y, x, axis):
     """y, one value per slice of x along `axis`, against every element of its slice."""
     if len(axis) == x.ndim and x.size < 4096 and not isinstance(y, Tracer):
-        return np.full(x.shape, y)  # for few elements a third of the time of the two views
+        copies = np.empty(x.shape, y.dtype)  # for few elements a sixth of the time of the two views
+        copies.fill(y)
+        return copies
     return expand_to(lift(y, x, axis), shape=x.shape)
 
 

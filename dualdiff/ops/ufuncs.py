@@ -107,6 +107,8 @@ def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
         if func in WRITING:
             raise MutationError(f"{_name(func)} writes in place.", "Write x = x.at[i].set(v).")
         raise _no_rule(_name(func))
+    if not kwargs and not isinstance(ours, Op):  # nothing to refuse
+        return ours(*args)
     return call_with_signature(ours, func, args, kwargs)
 
 
