@@ -121,7 +121,6 @@ APART = {
     "polyint": "a number counts as a polynomial",
     "poly": "half precision stays half precision",
     "tensorinv": "a number is its own tensor",
-    "matrix_rank": "of a vector NumPy gives a Python int",
     "roll": "no axis is no shift",
     "diff": "of a number",
     "partition": "elements that are not the kth may stand in another order",
@@ -175,6 +174,8 @@ def same(ours, numpys):
         alike = (ours.shape, ours.dtype) == (numpys.shape, numpys.dtype)
         eps = np.finfo(numpys.dtype).eps if numpys.dtype.kind in "fc" else 0
         return alike and np.allclose(ours, numpys, rtol=64 * eps, atol=64 * eps, equal_nan=True)
+    if type(numpys) is int:  # some versions count in Python's integers, others in their own
+        return np.ndim(ours) == 0 and np.result_type(ours).kind in "iu" and ours == numpys
     return type(ours) is type(numpys) and ours == numpys
 
 

@@ -29,6 +29,7 @@ PARTLY = {
     "polynomial_roots": "roots that are equal, or none where a coefficient is infinite",
     "softmax": "forward, a direction that is 0 in a slice meets the nan there",
     "accumulate_multiply": "products of infinities of both signs, summed in another order",
+    "polar_factor": "the isometry of a matrix of lower rank is not determined",
     "slogdet": "poles of both signs, summed in another order, where the rank is less by two",
     "accumulate_divide": "poles of both signs, summed in another order",
     "accumulate_hypot": "at two infinities the slope is nan, times a weight of 0 that one way meets first",

@@ -170,6 +170,55 @@ def test_multi_dot_of_two_arrays_is_dot():
         dd.jvp(lambda a: np.linalg.multi_dot([a, a, a]), (a,), (a,))
 
 
+@pytest.mark.parametrize("outer", ["forward", "reverse"])
+@pytest.mark.parametrize("inner", ["forward", "reverse"])
+@pytest.mark.parametrize("a", [2 * np.eye(2), np.eye(3)[:, :2], np.eye(2, 3) * 0.5, np.diag([3.0, 3, 1])])
+def test_second_derivative_of_the_nuclear_norm_at_equal_singular_values(a, outer, inner):
+    found = dd.hessian(lambda a: np.linalg.norm(a, "nuc"), mode=(outer, inner))(a)
+    steps = 1e-4 * np.eye(a.size).reshape(a.size, *a.shape)
+
+    def polar(a):
+        u, _, vh = np.linalg.svd(a, full_matrices=False)
+        return u @ vh
+
+    expected = [(polar(a + h) - polar(a - h)) / 2e-4 for h in steps]
+    np.testing.assert_allclose(found.reshape(a.size, *a.shape), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("p", [1, -1, np.inf, "fro"])
+def test_condition_of_a_singular_matrix_is_infinite(p):
+    a = np.stack([np.eye(2), np.ones((2, 2)), np.zeros((2, 2))])
+    y, slope = dd.jvp(lambda a: np.linalg.cond(a, p), (a,), (np.stack([np.eye(2)] * 3),))
+    np.testing.assert_array_equal(y, np.linalg.cond(a, p))
+    assert np.isfinite(slope[0]) and np.isposinf(y[1:]).all()
+    np.testing.assert_array_equal(dd.vmap(lambda a: np.linalg.cond(a, p))(a), y)
+
+
+@by_mode
+def test_factors_of_a_matrix_of_lower_rank_have_no_derivative(mode):
+    y, j = dd.value_and_jacobian(lambda a: np.linalg.qr(a)[1], mode=mode)(np.zeros((2, 2)))
+    np.testing.assert_array_equal(y, 0)
+    assert np.isnan(j).any()
+
+
+def test_geometric_sequence_does_not_begin_at_zero():
+    with pytest.raises(ValueError, match="cannot include zero"):
+        dd.jvp(lambda x: np.geomspace(x, 8.0, 4), (0.0,), (1.0,))
+
+
+def test_dtype_that_is_none_is_refused():
+    with pytest.raises(TypeError):
+        dd.jvp(lambda x: np.zeros_like(x, 0), (X,), (X,))
+
+
+@by_mode
+@pytest.mark.parametrize("f", [np.var, np.std])
+def test_variance_in_another_dtype_is_that_of_numpy(f, mode):
+    y, g = dd.value_and_grad(lambda x: f(x, dtype=np.float32), mode=mode)(X)
+    assert y == f(X, dtype=np.float32) and y.dtype == np.float32
+    np.testing.assert_allclose(g, dd.grad(f)(X), rtol=1e-6)
+
+
 # -------------------------------------------------- dtypes
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.complex64])
 @pytest.mark.parametrize("f", [np.vander, lambda x: np.geomspace(x, 2 * x, 4)], ids=["vander", "geomspace"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, refuse
+from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.structural import (
     as_array,
     astype,
@@ -144,6 +145,9 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """Numbers evenly spaced on a log scale, from the end points: start (stop / start)**(k / intervals)."""
     start, stop = ends(start, stop, np.float64(0))[:2]  # NumPy computes this in double precision at least
+    for end in map(stop_gradient, (start, stop)):
+        if not isinstance(end, Tracer) and np.any(end == 0):
+            raise ValueError("Geometric sequence cannot include zero")
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     # A complex ratio is taken by its principal logarithm, so the numbers run along a logarithmic spiral.

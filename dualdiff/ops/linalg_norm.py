@@ -1,19 +1,20 @@
 """Norms of vectors and matrices in every order, and the condition number.
 
-Two ops, `length` and `power_norm`; the other orders are sums, extremes and singular values. At their kinks
-the norms take the subgradient of smallest norm and share ties evenly.
+Three ops, `length`, `power_norm` and `nuclear_norm`; the other orders are sums, extremes and singular values.
+At their kinks the norms take the subgradient of smallest norm and share ties evenly.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from dualdiff.avals import Aval
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import nonzero
-from dualdiff.ops.contraction import conjugated
-from dualdiff.ops.elementwise import over_length, phase_conjugate
-from dualdiff.ops.linalg_spectral import svdvals
-from dualdiff.ops.reductions import expand_back, keep
+from dualdiff.ops.contraction import adjoint, conjugated
+from dualdiff.ops.elementwise import over_length, phase_conjugate, stop_gradient
+from dualdiff.ops.linalg_spectral import safe_divide, singular_value, svdvals, well_conditioned
+from dualdiff.ops.reductions import expand_back, keep, nowhere
 from dualdiff.ops.structural import as_array, astype, moveaxis, normal_axes
 
 
@@ -86,7 +87,66 @@ def of_vectors(x, order, axis: tuple[int, ...]):
     return power_norm(x, p=order, axis=axis)
 
 
-SPECTRAL = {2: np.max, -2: np.min, "nuc": np.sum}
+@op
+class polar_factor:
+    """The isometry P = U V^H of A = U diag(s) V^H: with X = U^H dA V and K its anti-Hermitian part,
+
+    dP = U (2 K_ij / (s_i + s_j)) V^H + (1 - U U^H) dA V diag(1/s) V^H + U diag(1/s) U^H dA (1 - V V^H).
+
+    Nothing is divided by the distance of two singular values, so equal ones are like any other; only third
+    derivatives, which turn U and V, know them. Values that are exactly 0 are left out of U and V.
+
+    Source      from A = P H with H Hermitian; N. Higham 2008, Functions of Matrices, chapter 8
+    """
+
+    core = 2
+
+    def evaluate(a):
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        return (u * np.sign(s)[..., None, :]) @ vh
+
+    def out(a):
+        return Aval(a.shape, a.dtype)
+
+    def differential(p, a, da):
+        u, s, vh = singular_value(a, full=False, least=True)
+        v = adjoint(vh)
+        x = adjoint(u) @ da @ v
+        k = safe_divide(x - adjoint(x), s[..., None, :] + s[..., :, None])
+        inverse = safe_divide(np.sign(s), s)[..., None, :]
+        dp = u @ k @ vh
+        if a.shape[-2] > a.shape[-1]:
+            dp = dp + ((da @ v - u @ x) * inverse) @ vh
+        if a.shape[-2] < a.shape[-1]:
+            dp = dp + (u * inverse) @ (adjoint(u) @ da - x @ vh)
+        return dp
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 3, 2), (2, 4)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+
+
+@op
+class nuclear_norm:
+    """The sum of the singular values: dy = sum Re(conj(P) dA) with the polar factor P; 0 where A is 0."""
+
+    core = 2
+
+    def evaluate(a):
+        return np.sum(np.linalg.svd(a, compute_uv=False), axis=-1)
+
+    def out(a):
+        return Aval(a.shape[:-2], np.empty((), a.dtype).real.dtype)
+
+    def differential(y, a, da):
+        return real_sum(conjugated(polar_factor(a)), da, (-2, -1))
+
+    def domain(rng, dtype):
+        for shape in ((3, 3), (2, 3, 2), (2, 4)):
+            yield (well_conditioned(rng, shape, dtype),), {}
+
+
+SPECTRAL = {2: np.max, -2: np.min}
 EXTREME = {1: np.max, -1: np.min, np.inf: np.max, -np.inf: np.min}
 
 
@@ -97,6 +157,8 @@ def of_matrices(x, order, axis: tuple[int, ...]):
     if order in (None, "fro", "f"):
         return length(x, axis=tuple(sorted(axis)))
     x = moveaxis(x, axis, (-2, -1))
+    if order == "nuc":
+        return nuclear_norm(x)
     if order in SPECTRAL:
         return SPECTRAL[order](svdvals(x), axis=-1)
     if order in EXTREME:
@@ -166,4 +228,11 @@ def cond(x, p=None):
         s = svdvals(x)
         large, small = np.max(s, axis=-1), np.min(s, axis=-1)
         return small / large if p == -2 else large / small
-    return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))
+    singular = np.equal(np.linalg.slogdet(stop_gradient(x))[0], 0)
+    if nowhere(singular):
+        return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))
+    # Infinite, as in NumPy, and so are its slopes: those of the norm times infinity.
+    regular = np.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    size = norm(x, p, (-2, -1))
+    pole = safe_divide(np.where(np.equal(size, 0), np.inf, size), np.zeros((), size.dtype))
+    return np.where(singular, pole, norm(regular, p, (-2, -1)) * norm(np.linalg.inv(regular), p, (-2, -1)))

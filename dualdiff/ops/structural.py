@@ -425,14 +425,14 @@ def isrealobj(x):
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """Constant zeros in the shape and dtype of a tensor."""
     check_order(order)
-    return np.zeros(a.shape if shape is None else shape, dtype or a.dtype)
+    return np.zeros(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
 
 
 @numpy_function(np.ones_like)
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """Constant ones in the shape and dtype of a tensor."""
     check_order(order)
-    return np.ones(a.shape if shape is None else shape, dtype or a.dtype)
+    return np.ones(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
 
 
 @numpy_function(np.full_like)
@@ -440,4 +440,4 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, d
     """The fill value, with its derivative, in the shape and dtype of an array."""
     check_order(order)
     filled = broadcast_to(as_array(fill_value), a.shape if shape is None else shape)
-    return astype(filled, dtype or a.dtype)
+    return astype(filled, a.dtype if dtype is None else dtype)
