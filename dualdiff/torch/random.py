@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -12,30 +11,40 @@ from dualdiff.torch.creation import finished
 from dualdiff.torch.dispatch import method
 from dualdiff.torch.dtypes import as_numpy, default_real
 from dualdiff.torch.inplace import copy_
+from dualdiff.torch.metadata import device as place
 from dualdiff.torch.shapes import listed
 from dualdiff.torch.tensor import Tensor
 
 
 class Generator:
-    """A stream of random numbers with a seed of its own."""
+    """A stream of random numbers with a seed of its own; it begins when the first number is drawn."""
 
     def __init__(self, device: Any = "cpu"):
-        self.seed()
+        place(device)
+        self.started: int | None = None
+        self.numbers: Any = None
 
     def manual_seed(self, seed: int) -> Generator:
         """Begin the stream that belongs to this seed."""
-        self.stream = np.random.default_rng(seed % 2**64)
         self.started = seed
+        self.numbers = np.random.default_rng(seed % 2**64)
         return self
 
     def seed(self) -> int:
-        """Begin a stream that nobody can repeat, and return its seed."""
-        self.manual_seed(secrets.randbits(63))
-        return self.started
+        """Begin a stream that nobody can foresee, and return its seed."""
+        seed = np.random.SeedSequence().generate_state(1, np.uint64).item()
+        self.manual_seed(seed)
+        return seed
 
     def initial_seed(self) -> int:
         """The seed of the stream."""
-        return self.started
+        return self.seed() if self.started is None else self.started
+
+    @property
+    def stream(self) -> np.random.Generator:
+        """NumPy's generator of the numbers."""
+        self.initial_seed()
+        return self.numbers
 
 
 default_generator = Generator()
