@@ -314,6 +314,27 @@ def test_hook_sees_the_sum_of_all_uses(torch):
     assert seen == [[3.0, 3.0, 3.0]]
 
 
+def test_gradient_that_a_hook_kept_stays(torch):
+    x, kept = vector(torch), []
+    u = x + 0
+    u.register_hook(kept.append)
+    x.register_hook(kept.append)
+    u.sum().backward()
+    x.grad.zero_()
+    assert [g.tolist() for g in kept] == [[1.0, 1.0, 1.0]] * 2
+
+
+def test_hook_may_give_another_dtype():
+    """PyTorch refuses it; the gradient keeps the dtype of its tensor."""
+    torch = dualdiff.torch
+    x = vector(torch)
+    u = x * 2
+    u.register_hook(lambda g: g.float() * 3)
+    (u * u).sum().backward()
+    assert x.grad.dtype == torch.float64
+    assert numbers(x.grad).tolist() == [24.0, 48.0, 72.0]
+
+
 def test_hook_of_a_leaf_works_until_removed(torch):
     x = vector(torch)
     handle = x.register_hook(lambda g: -g)

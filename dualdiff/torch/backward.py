@@ -12,8 +12,8 @@ from dualdiff.modes.tape import Node
 from dualdiff.ops.structural import astype
 from dualdiff.torch.dispatch import methods
 from dualdiff.torch.errors import BackwardError, NotTracked, SizeError
-from dualdiff.torch.graph import EagerTensor, walk
-from dualdiff.torch.tensor import Tensor, node_of, operand, outside, own
+from dualdiff.torch.graph import walk
+from dualdiff.torch.tensor import Tensor, given_back, node_of, operand
 
 
 def seed(output: Tensor, gradient: Any, called: str) -> tuple[Node, Any]:
@@ -127,11 +127,6 @@ def grad(
         else None
         for node in nodes
     )
-
-
-def given_back(bar: Any) -> Tensor:
-    """A cotangent for the user, in memory of its own."""
-    return outside(bar) if type(bar) is EagerTensor else Tensor(own(bar))
 
 
 def _backward(

@@ -13,7 +13,7 @@ from dualdiff.modes.tape import SELECT, Node, Rule
 from dualdiff.torch.errors import CountError
 from dualdiff.torch.graph import LEVEL, EagerTensor, selected, wrapped
 from dualdiff.torch.state import STATE, no_grad
-from dualdiff.torch.tensor import Tensor, node_of, operand, outside, tracked_array
+from dualdiff.torch.tensor import Tensor, given_back, node_of, operand, outside, tracked_array
 from dualdiff.torch.writes import changed_since
 
 
@@ -149,7 +149,7 @@ def record(cls: type[Function], ctx: Context, inputs: tuple, outputs: list) -> l
 def gradient_for(bar: Any, shape: Any, ctx: Context) -> Any:
     """The gradient of one output as backward sees it."""
     if bar is not None:
-        return outside(bar)
+        return given_back(bar)
     return Tensor(np.zeros(*shape)) if ctx._materialize and shape is not None else None
 
 

@@ -18,6 +18,7 @@ from dualdiff.core import Tracer
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import Node
 from dualdiff.ops.elementwise import stop_gradient
+from dualdiff.ops.structural import astype
 from dualdiff.torch import writes
 from dualdiff.torch.conversions import Conversions
 from dualdiff.torch.errors import NotTracked, SizeError
@@ -183,7 +184,7 @@ class Tensor(Described, Conversions):
         if not callable(hook):
             raise TypeError(f"register_hook takes a function of the gradient, not {hook!r}")
         node = self._tracked("register_hook")
-        return hook_onto(node, object(), lambda y_bar: engine_value(hook(outside(y_bar)), y_bar))
+        return hook_onto(node, object(), lambda y_bar: engine_value(hook(given_back(y_bar)), y_bar))
 
     def receive(self, y_bar: Any) -> None:
         """Add a cotangent to .grad, in place as long as that is no tensor of the graph."""
@@ -340,6 +341,11 @@ def own(x: Any) -> np.ndarray:
     return x
 
 
+def given_back(y_bar: Any) -> Tensor:
+    """A cotangent for the user, in memory of its own."""
+    return outside(y_bar) if type(y_bar) is EagerTensor else Tensor(own(y_bar))
+
+
 def engine_value(found: Any, y_bar: Any) -> Any:
     """What a hook gave back, in place of the cotangent that it saw."""
     if found is None:
@@ -350,7 +356,7 @@ def engine_value(found: Any, y_bar: Any) -> Any:
             + (f"shape {tuple(found.shape)}." if isinstance(found, Tensor) else f"a {type(found).__name__}."),
             "Give back None or a gradient of the same shape.",
         )
-    return operand(found)
+    return astype(operand(found), y_bar.dtype)
 
 
 def restored(array: np.ndarray, requires_grad: bool) -> Tensor:
