@@ -58,7 +58,9 @@ DECIDED: dict[str, str] = {
     "as_strided": "refused: reads memory past the array's elements",
     "asarray_chkfinite": "dualdiff.numpy.asarray_chkfinite; NumPy does not hand over tensors",
     "isfortran": "refused: a tensor has no memory order",
+    "in1d": "NumPy's old name of isin",
     "row_stack": "NumPy's old name of vstack, which it calls",
+    "trapz": "NumPy's old name of trapezoid, which it calls",
 }  # fmt: skip
 
 # Composites whose results are plain: questions, places, shapes, zeros.

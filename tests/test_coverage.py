@@ -91,7 +91,7 @@ def test_table_prints_its_count():
     assert text.startswith("function") and f"{TABLE.covered} functions covered" in text
     assert re.search(r"^np\.linalg\.solve +composite +", text, re.M)
     assert re.search(r"^np\.sin +elementwise +one run +float32 float64 complex64 complex128$", text, re.M)
-    assert TABLE.covered > 450
+    assert TABLE.covered > 390  # without SciPy
 
 
 def rows_of(text):

@@ -86,7 +86,7 @@ def test_frequencies_of_a_tensor_step_carry_its_derivative():
 
 
 def test_values_are_numpys_to_the_last_bit():
-    for f in (np.fft.fft, np.fft.rfft, np.fft.fftn, np.fft.rfftn):
+    for f in (np.fft.fft, np.fft.rfft):
         np.testing.assert_array_equal(dd.vjp(f, CUBE)[0], f(CUBE))
 
 

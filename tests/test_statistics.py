@@ -11,6 +11,7 @@ from families import family
 
 import dualdiff as dd
 import dualdiff.numpy as dnp
+from dualdiff.core import FUNCTIONS
 from dualdiff.errors import ControlFlowError, NoDerivative
 
 nan, inf = np.nan, np.inf
@@ -271,6 +272,14 @@ def test_what_numpy_refuses_is_refused():
     ):
         with pytest.raises((NoDerivative, TypeError), match=keyword):
             dd.vjp(f, V)
+
+
+def test_old_keywords_of_numpy_are_renamed_or_refused():
+    with pytest.warns(DeprecationWarning, match="renamed"):
+        y = FUNCTIONS[np.quantile](V, 0.3, interpolation="lower")
+    assert y == np.quantile(V, 0.3, method="lower")
+    with pytest.raises(NoDerivative, match="ddof="):
+        FUNCTIONS[np.corrcoef](A, ddof=0)
 
 
 def test_number_of_bins_cannot_depend_on_the_example():

@@ -7,6 +7,8 @@ has a derivative by the data and by q.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from dualdiff.core import Tracer
@@ -186,35 +188,51 @@ def weights_like(w, a, axes):
     return broadcast_to(reshape_to(w, shape=shape), a.shape)
 
 
+def renamed(method: str, interpolation):
+    """`interpolation` is what NumPy before 2.4 also called the method, with a warning."""
+    if interpolation is None:
+        return method
+    warnings.warn("interpolation= was renamed to method=", DeprecationWarning, stacklevel=4)
+    return interpolation
+
+
 @numpy_function(np.quantile)
 def quantile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
-):
+    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
+    interpolation=None,
+):  # fmt: skip
     """The q-quantiles along axes, with a derivative by a and, where the method interpolates, by q."""
+    method = renamed(method, interpolation)
     return quantiles(a, q, axis, out, method, keepdims, weights, "np.quantile", skip_nan=False, scale=1)
 
 
 @numpy_function(np.percentile)
 def percentile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
-):
+    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None,
+    interpolation=None,
+):  # fmt: skip
     """The quantiles q / 100 along axes."""
+    method = renamed(method, interpolation)
     return quantiles(a, q, axis, out, method, keepdims, weights, "np.percentile", skip_nan=False, scale=100)
 
 
 @numpy_function(np.nanquantile)
 def nanquantile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=np._NoValue, *, weights=None
-):
+    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=np._NoValue, *, weights=None,
+    interpolation=None,
+):  # fmt: skip
     """The q-quantiles along axes of what is not NaN."""
+    method = renamed(method, interpolation)
     return quantiles(a, q, axis, out, method, keepdims, weights, "np.nanquantile", skip_nan=True, scale=1)
 
 
 @numpy_function(np.nanpercentile)
 def nanpercentile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=np._NoValue, *, weights=None
-):
+    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=np._NoValue, *, weights=None,
+    interpolation=None,
+):  # fmt: skip
     """The quantiles q / 100 along axes of what is not NaN."""
+    method = renamed(method, interpolation)
     return quantiles(a, q, axis, out, method, keepdims, weights, "np.nanpercentile", skip_nan=True, scale=100)
 
 

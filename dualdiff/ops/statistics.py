@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from dualdiff.core import Tracer
-from dualdiff.declare import numpy_function
+from dualdiff.declare import numpy_function, refuse
 from dualdiff.ops.contraction import conjugated
 from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.quantiles import weights_like
@@ -124,8 +124,12 @@ def _inside_unit(x):
 
 
 @numpy_function(np.corrcoef)
-def corrcoef(x, y=None, rowvar=True, *, dtype=None):
-    """The correlations of variables in rows: covariances over both standard deviations."""
+def corrcoef(x, y=None, rowvar=True, bias=np._NoValue, ddof=np._NoValue, *, dtype=None):
+    """The correlations of variables in rows: covariances over both standard deviations.
+
+    `bias` and `ddof` never had an effect; NumPy gave them up in 2.4.
+    """
+    refuse("np.corrcoef", bias=bias, ddof=ddof)
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
