@@ -362,14 +362,14 @@ def overwrite(pending, heap, node, bar):
     pending[node[0]] = [node, bar, False]
 
 
-def first_copy_only(x_bar, shape):
+def first_copy_only(x_bar, shape, op):
     """The cotangent of one copy of a broadcast argument instead of the sum of all."""
     extra = x_bar.ndim - len(shape)
     key = (slice(0, 1),) * extra + tuple(slice(0, n) for n in shape)
     return x_bar[key].reshape(shape)
 
 
-def not_made_real(x_bar, shape, dtype):
+def not_made_real(x_bar, shape, dtype, op):
     return x_bar if shape is None else tape.sum_to_shape(x_bar, shape)
 
 

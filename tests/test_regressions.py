@@ -113,7 +113,11 @@ def test_third_derivative_of_the_determinant_at_equal_singular_values(size, mode
     def f(t):
         return np.linalg.det(np.eye(size) + t * m)
 
-    third = dd.grad(dd.grad(dd.grad(f, mode=mode), mode=mode), mode=mode)(0.0)
+    thrice = dd.grad(dd.grad(dd.grad(f, mode=mode), mode=mode), mode=mode)
+    third = thrice(0.0)
+    np.testing.assert_allclose(
+        dd.vmap(thrice)(np.array([0.0, 0.25])), [third, thrice(0.25)], rtol=1e-11, atol=1e-12
+    )
     minors = np.poly(m)  # det(x - m), so that the coefficient of t**3 in f is minus that of x**(size - 3)
     np.testing.assert_allclose(third, -6 * minors[3] if size > 2 else 0, rtol=1e-12, atol=1e-14)
 

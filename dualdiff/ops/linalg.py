@@ -151,6 +151,37 @@ def _cofactors(a):
 
 
 @op
+class is_regular:
+    """Whether a matrix keeps most of its digits when it is inverted, one answer for each of a stack."""
+
+    core = 2
+    constant = True
+
+    def evaluate(a):
+        flat = a.reshape(-1, *a.shape[-2:])
+        return np.array([regular_inverse(x) is not None for x in flat], bool).reshape(a.shape[:-2])
+
+    def domain(rng, dtype):
+        yield (well_conditioned(rng, (2, 3, 3), dtype),), {}
+
+
+def of_inverse(c, a, da):
+    """dC = sum(C dA) G - G dA^T C with G = A^-T."""
+    g = gradient_of_log(a)
+    return np.sum(c * da, axis=(-2, -1))[..., None, None] * g - g @ da.mT @ c
+
+
+def of_singular_values(a, da):
+    """dC by the products of all singular values but two."""
+    u, s, vh = singular_value(a, full=False, least=False)
+    v = adjoint(vh)
+    e = adjoint(u) @ da @ v
+    p = products_without(s, 2)
+    diagonal = (p @ np.einsum("...ii->...i", e)[..., None]) * np.eye(s.shape[-1])
+    return orientation(u, vh) * (v @ (diagonal - p * e) @ adjoint(u)).mT
+
+
+@op
 class cofactors:
     """C = d det / dA for any rank: with A = U diag(s) V^H the transpose of det(U V^H) V adj(diag(s)) U^H.
 
@@ -158,8 +189,8 @@ class cofactors:
     all but two: P_ij = prod of s_k for k not i, j; on the diagonal sum_j P_ij E_jj, beside it -P_ij E_ij.
 
     The differential is exact for any rank, so the second derivative of det is. The third and later ones take
-    dC = sum(C dA) G - G dA^T C with G = A^-T where A is well conditioned, equal singular values or not. Else,
-    and under vmap, they differentiate the decomposition, which gives nan where singular values are equal.
+    dC = sum(C dA) G - G dA^T C with G = A^-T where A is well conditioned, equal singular values or not. Else
+    they differentiate the decomposition, which gives nan where singular values are equal.
 
     Cost        one decomposition; n^3 numbers for the differential
     """
@@ -171,17 +202,16 @@ class cofactors:
         return Aval(a.shape, a.dtype)
 
     def differential(c, a, da):
-        values = stop_gradient(a)
-        higher = values is not a and not isinstance(values, Tracer) and a.shape[-1] > 1  # of 1 number: 0
-        if higher and regular_inverse(values) is not None:
-            g = gradient_of_log(a)
-            return np.sum(c * da, axis=(-2, -1))[..., None, None] * g - g @ da.mT @ c
-        u, s, vh = singular_value(a, full=False, least=False)
-        v = adjoint(vh)
-        e = adjoint(u) @ da @ v
-        p = products_without(s, 2)
-        diagonal = (p @ np.einsum("...ii->...i", e)[..., None]) * np.eye(s.shape[-1])
-        return orientation(u, vh) * (v @ (diagonal - p * e) @ adjoint(u)).mT
+        values, n = stop_gradient(a), a.shape[-1]
+        if values is a or n == 1:
+            return of_singular_values(a, da)
+        if not isinstance(values, Tracer):
+            return of_singular_values(a, da) if regular_inverse(values) is None else of_inverse(c, a, da)
+        # Of a batch it is known matrix by matrix; each way gets a harmless matrix where the other is taken.
+        regular = is_regular(values)[..., None, None]
+        by_inverse = of_inverse(c, np.where(regular, a, np.eye(n, dtype=a.dtype)), da)
+        apart = np.diag(np.arange(1, n + 1)).astype(a.dtype)
+        return np.where(regular, by_inverse, of_singular_values(np.where(regular, apart, a), da))
 
     def domain(rng, dtype):
         for shape in ((3, 3), (2, 3, 3), (1, 1)):
