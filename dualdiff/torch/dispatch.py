@@ -21,11 +21,14 @@ from dualdiff.ops import softmax  # noqa: F401  (for the ops that it declares)
 from dualdiff.ops.structural import astype
 from dualdiff.torch.dtypes import default_real, result_dtype
 from dualdiff.torch.errors import DtypeError, SizeError
-from dualdiff.torch.graph import LEVEL, wrapped
+from dualdiff.torch.graph import LEVEL, GradFn
+from dualdiff.torch.state import STATE
 from dualdiff.torch.tensor import Tensor, View, current, operand, outside, tracked_array
 from dualdiff.torch.writes import owner_of
 
 FIRST, BOTH = (0,), (0, 1)  # where tracked operands stand
+
+new = object.__new__
 
 
 def method(f: Callable) -> Callable:
@@ -58,9 +61,19 @@ def single(label: str, op: Op, input: Tensor, **params: Any) -> Tensor:
 
 
 def recorded(y: TapeTensor, op: Op, active: tuple[int, ...], label: str) -> Tensor:
-    """A tensor for what the engine has just recorded, its node under a GradFn."""
-    y.node = wrapped(y.node, op, active, label)
-    return Tensor(y if type(y.primal) is np.ndarray else tracked_array(y.primal, y.node))
+    """A tensor for what the engine has just recorded, its node under a GradFn.
+
+    The slots are set one by one, which costs less than calling the classes; see `wrapped` and Tensor.
+    """
+    raw = y.node
+    grad_fn = new(GradFn)
+    grad_fn.label, grad_fn.op, grad_fn.active, grad_fn.raw = label, op, active, raw
+    grad_fn.exact, grad_fn.hooks = raw[3].exact, None
+    y.node = node = (raw[0], raw[1], raw[2], grad_fn, None, None, None, *raw[7:])
+    tensor = new(Tensor)
+    tensor.value = y if type(y.primal) is np.ndarray else tracked_array(y.primal, node)
+    tensor.kept_grad = tensor.viewed = None
+    return tensor
 
 
 def computed(label: str, f: Callable, values: list, kwargs: dict) -> Any:
@@ -151,14 +164,19 @@ def binary(
 
     def call(input: Any, other: Any) -> Any:
         if type(input) is Tensor:
-            x, kind = current(input), type(other)
+            kind = type(other)
             if kind is Tensor:
-                y = current(other)
-                if type(x) in FAST and type(y) in FAST:
-                    dtype = x.dtype
-                    if dtype is y.dtype and dtype.kind in kinds:
-                        return fast(plain, op, x, y, of_tensors)
-            elif (kind is float or kind is int) and type(x) in FAST and x.dtype.kind in "fc":
+                if input.viewed is None is other.viewed and STATE.grad:
+                    x, y = input.value, other.value  # what `current` gives, without two calls
+                else:
+                    x, y = current(input), current(other)
+                left = x.node[2] if type(x) is TapeTensor else x.dtype if type(x) is np.ndarray else None
+                right = y.node[2] if type(y) is TapeTensor else y.dtype if type(y) is np.ndarray else False
+                if left is right and left.kind in kinds:
+                    return fast(plain, op, x, y, of_tensors)
+                return slow(input, other)
+            x = current(input)
+            if (kind is float or kind is int) and type(x) in FAST and x.dtype.kind in "fc":
                 return fast(plain, op, x, other, with_number)
         elif (type(input) is float or type(input) is int) and type(other) is Tensor:
             y = current(other)
