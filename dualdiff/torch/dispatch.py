@@ -170,7 +170,7 @@ def binary(
                     x, y = input.value, other.value  # what `current` gives, without two calls
                 else:
                     x, y = current(input), current(other)
-                left = x.node[2] if type(x) is TapeTensor else x.dtype if type(x) is np.ndarray else None
+                left: Any = x.node[2] if type(x) is TapeTensor else x.dtype if type(x) is np.ndarray else None
                 right = y.node[2] if type(y) is TapeTensor else y.dtype if type(y) is np.ndarray else False
                 if left is right and left.kind in kinds:
                     return fast(plain, op, x, y, of_tensors)
