@@ -269,7 +269,7 @@ def test_ufunc_takes_its_keywords():
 UNKNOWN = {
     "jv": (special.jv, (1.5, 2.0), "v"),
     "kn": (special.kn, (1.0, 2.0), "v"),
-    "gammainc": (special.gammainc, (1.5, 2.0), "a"),
+    "betainc": (special.betainc, (1.5, 2.0, 0.4), "a"),
     "hyp2f1": (special.hyp2f1, (1.5, 2.0, 1.0, 0.3), "a"),
     "betaincinv": (special.betaincinv, (1.5, 2.0, 0.3), "a"),
     "eval_jacobi": (special.eval_jacobi, (1.5, 2.0, 1.0, 0.3), "n"),
@@ -283,6 +283,27 @@ def test_parameter_without_a_derivative_is_refused_by_name(name, mode):
     with pytest.raises(NoDerivative, match=rf"scipy\.special\.{name} .*'{parameter}'"):
         dd.grad(f, mode=mode)(*xs)
     assert np.isfinite(dd.grad(f, len(xs) - 1, mode=mode)(*xs))
+
+
+@pytest.mark.parametrize("a", [0.05, 0.7, 1.0, 3.5, 40.0, 700.0])
+@pytest.mark.parametrize("part", [0.01, 0.4, 1.0, 1.3, 4.0])
+def test_incomplete_gamma_by_its_parameter_is_that_of_mpmath(a, part):
+    mpmath = pytest.importorskip("mpmath")
+    x = a * part
+    with mpmath.workdps(40):
+        expected = float(mpmath.diff(lambda a: mpmath.gammainc(a, 0, x, regularized=True), a))
+    assert dd.grad(special.gammainc)(a, x) == pytest.approx(expected, rel=1e-11, abs=1e-300)
+    assert dd.jvp(lambda a: special.gammaincc(a, x), (a,), (1.0,))[1] == pytest.approx(-expected, rel=1e-11)
+    with pytest.raises(NoDerivative, match="second derivative by its argument 'a'"):
+        dd.grad(dd.grad(special.gammainc))(a, x)
+
+
+def test_inverse_of_incomplete_gamma_by_its_parameter():
+    """gammainc(a, gammaincinv(a, y)) is y for every a."""
+    for f, inverse in ((special.gammainc, special.gammaincinv), (special.gammaincc, special.gammainccinv)):
+        assert dd.grad(lambda a: f(a, inverse(a, 0.3)))(2.5) == pytest.approx(0.0, abs=1e-12)  # noqa: B023
+        mixed = [dd.grad(dd.grad(f, i), 1 - i)(2.5, 1.7) for i in (0, 1)]
+        assert mixed[0] == pytest.approx(mixed[1], rel=1e-12)
 
 
 def test_function_without_a_rule_is_refused_by_name():
