@@ -170,10 +170,11 @@ def binary(
                     x, y = input.value, other.value  # what `current` gives, without two calls
                 else:
                     x, y = current(input), current(other)
-                left: Any = x.node[2] if type(x) is TapeTensor else x.dtype if type(x) is np.ndarray else None
-                right = y.node[2] if type(y) is TapeTensor else y.dtype if type(y) is np.ndarray else False
-                if left is right and left.kind in kinds:
-                    return fast(plain, op, x, y, of_tensors)
+                if type(x) in FAST and type(y) in FAST:
+                    dtype = x.node[2] if type(x) is TapeTensor else x.dtype
+                    same = dtype is (y.node[2] if type(y) is TapeTensor else y.dtype)
+                    if same and dtype.kind in kinds:
+                        return fast(plain, op, x, y, of_tensors)
                 return slow(input, other)
             x = current(input)
             if (kind is float or kind is int) and type(x) in FAST and x.dtype.kind in "fc":
