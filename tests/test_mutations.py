@@ -369,7 +369,7 @@ def first_copy_only(x_bar, shape, op):
     return x_bar[key].reshape(shape)
 
 
-def not_made_real(x_bar, shape, dtype, op):
+def not_made_real(x_bar, shape, dtype, op=""):
     return x_bar if shape is None else tape.sum_to_shape(x_bar, shape)
 
 

@@ -1,7 +1,7 @@
 """Linear algebra by elimination: solve, inv, det, slogdet, cholesky, and pinv.
 
 Decompositions are in linalg_spectral.py, norms in linalg_norm.py, and what is made of them all in
-linalg_functions.py.
+linalg_functions.py. A few lines longer than 400: determinants and their cofactors are one subject.
 """
 
 from __future__ import annotations
