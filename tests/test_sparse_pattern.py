@@ -330,6 +330,25 @@ def test_general_op_is_followed_through_its_differential(registry):
     assert entries(lambda x: pairs(x), X) == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
 
 
+def test_derivative_of_ones_own_is_followed_where_the_function_is_flat(registry):
+    """A rounding whose stated derivative is 1, as a straight-through estimator has it."""
+
+    @dd.op
+    class rounded_through:
+        def evaluate(x):
+            return np.rint(x)
+
+        def differential(y, x, dx):
+            return dx
+
+        def domain(rng, dtype):
+            yield (np.ones(4) / 3,), {}
+
+    assert entries(lambda x: rounded_through(x) * x[0], X) == [[1, 0, 0, 0]] + [
+        [1 if j in (0, i) else 0 for j in range(4)] for i in (1, 2, 3)
+    ]
+
+
 # -------------------------------------------------- Hessians
 def second(f, x, **how):
     return sparse.hessian_pattern(f, x, **how).toarray().astype(int).tolist()

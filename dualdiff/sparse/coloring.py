@@ -100,7 +100,7 @@ def members(colors: np.ndarray) -> list[np.ndarray]:
 # -------------------------------------------------- what is given
 def as_pattern(given: Any) -> Any:
     """A boolean CSR array from a sparse matrix, whose stored entries count, or from a dense one."""
-    sparse = scipy_types()
+    sparse = relation.scipy_sparse()
     if sparse.issparse(given):
         found = sparse.csr_array(given)
         if found.dtype == bool and not found.data.all():
@@ -115,10 +115,6 @@ def as_pattern(given: Any) -> Any:
             "Give a matrix of booleans: a sparse array of SciPy, or a dense one.",
         )
     return relation.canonical(sparse.csr_array(dense != 0))
-
-
-def scipy_types() -> Any:
-    return relation.scipy_sparse()
 
 
 def color(pattern: Any, *, partition: str = "auto", order: Any = "auto") -> Coloring:
@@ -218,7 +214,8 @@ def by_both(s: Any, order: Any, partition: str = "bidirectional") -> Coloring:
     if s.nnz == 0:
         return Coloring(partition, "natural", s, np.full(n, -1), np.full(m, -1))
     graph.sort_indices()
-    orders: Iterable = ["smallest-first", "random", "random", "random"] if order == "auto" else [order]
+    several = ["smallest-first", "random", "random", "random"] if s.nnz <= FEW else ["smallest-first"]
+    orders: Iterable = several if order == "auto" else [order]
     tried = []
     for seed, name in enumerate(orders):
         visited, word = visiting(name, graph, seed)
