@@ -548,3 +548,42 @@ def test_error_says_which_function_saved_what():
     y.mul_(2)
     with pytest.raises(MutationError, match=r"ExpBackward0 had saved its result of shape \(3,\)"):
         y.sum().backward()
+
+
+# What the page "come from PyTorch" says of functions that save something else than PyTorch's: never a wrong
+# gradient, a refusal or the right one.
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: t.maximum(x, t.ones(3, dtype=t.float64)),
+        lambda t, x: x.clamp(min=2.0),
+        lambda t, x: x / x.sqrt(),
+        lambda t, x: 1 / x,
+    ],
+)
+def test_results_that_must_not_be_written_here(f):
+    x = leaf(dualdiff.torch)
+    y = f(dualdiff.torch, x)
+    y += 1
+    with pytest.raises(MutationError):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: x.relu(),
+        lambda t, x: x.prod(),
+        lambda t, x: x.logsumexp(0),
+        lambda t, x: x.norm(3),
+        lambda t, x: t.linalg.det(t.diag(x)),
+        lambda t, x: x.median(),
+    ],
+)
+def test_results_that_may_be_written_here(f):
+    x, w = leaf(dualdiff.torch), leaf(dualdiff.torch)
+    y = f(dualdiff.torch, x)
+    y += 1
+    y.sum().backward()
+    f(dualdiff.torch, w).sum().backward()
+    assert x.grad.tolist() == w.grad.tolist()
