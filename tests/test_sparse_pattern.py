@@ -6,7 +6,8 @@ import pytest
 import dualdiff as dd
 from dualdiff.avals import Aval
 from dualdiff.core import OPS
-from dualdiff.errors import ControlFlowError, InputTypeError
+from dualdiff.errors import ControlFlowError, GradientMismatch, InputTypeError
+from dualdiff.testing import check_op
 from dualdiff.testing.samples import cases
 from dualdiff.tree import flatten
 
@@ -455,6 +456,38 @@ def test_places_may_be_stated_by_a_matrix(registry):
     plan = sparse.prepare_jacobian(lambda x: applied(x**2), X)
     assert plan.report().dense_ops == {}
     np.testing.assert_allclose(plan(X).toarray(), 2 * matrix * X)
+
+
+@pytest.mark.parametrize("claim", ["places", "shifts"])
+def test_claim_that_is_not_true_breaks_a_law(claim, registry):
+    """The sum over an axis and all behind it; it is not an op along that axis alone."""
+
+    @dd.op
+    class onwards:
+        if claim == "shifts":
+            shifts = ("axis",)
+        else:
+
+            def structure(x, *, axis):
+                return ((np.arange(x.size), np.arange(x.size)),)
+
+            def batch(size, mapped, values, params):
+                return onwards(values[0], axis=params["axis"] + 1)
+
+        def evaluate(x, *, axis):
+            return x + np.sum(x, axis=tuple(range(axis, x.ndim)), keepdims=True)
+
+        def out(x, *, axis):
+            return x
+
+        def transpose(y_bar, x, *, axis):
+            return y_bar + np.sum(y_bar, axis=tuple(range(axis, x.ndim)), keepdims=True)
+
+        def domain(rng, dtype):
+            yield (rng.uniform(1, 2, (2, 3, 4)).astype(dtype),), {"axis": 1}
+
+    with pytest.raises(GradientMismatch, match="breaks the law 'pattern_covers_the_jacobian'"):
+        check_op(onwards)
 
 
 def test_convolution_reaches_as_far_as_its_kernel():

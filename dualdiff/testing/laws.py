@@ -7,6 +7,7 @@ whole function are in check.py. Longer than 400 lines because the laws are one l
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from dualdiff.avals import aval_of
 from dualdiff.core import FUNCTIONS, OPS, Op
 from dualdiff.errors import GradientMismatch
 from dualdiff.ops.elementwise import stop_gradient
+from dualdiff.sparse.detect import pattern
 from dualdiff.tensor import OPERATORS
 from dualdiff.testing.differences import (
     Tolerance,
@@ -489,6 +491,29 @@ def inputs_are_not_mutated(case: Case) -> None:
         raise GradientMismatch(f"{case!r}: the pullback gives something else when it is called again.")
     if [x.tobytes() for x in case.args] != before or [x.tobytes() for x in directions] != kept:
         raise GradientMismatch(f"{case!r}: an input was written to.")
+
+
+# -------------------------------------------------- sparsity
+@law(lambda case: curved(case) and importlib.util.find_spec("scipy") is not None)
+def pattern_covers_the_jacobian(case: Case) -> None:
+    """What the sparsity pattern leaves out is 0, so what the op says of its axes and structure is true."""
+    every = tuple(range(len(case.primals)))
+    covered = pattern(case.function, *case.primals, argnums=every, kind="global").toarray()
+    column = 0
+    for i, x in enumerate(case.primals):
+        for element in range(x.size):
+            for unit in (1, 1j) if x.dtype.kind == "c" else (1,):
+                dots = zeros(case.primals)
+                dots[i].reshape(-1)[element] = unit
+                y_dot = jvp(case.function, case.primals, dots)[1]
+                found = np.concatenate([np.reshape(v, -1) != 0 for v in flatten(y_dot)[0]])
+                lacking = np.flatnonzero(found & ~covered[:, column])
+                if lacking.size:
+                    raise GradientMismatch(
+                        f"{case!r}: element {lacking[0]} of the value depends on element {element} of "
+                        f"argument {case.active[i]}, which the sparsity pattern leaves out."
+                    )
+            column += 1
 
 
 # -------------------------------------------------- precision
