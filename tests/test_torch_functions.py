@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dualdiff.torch
+from dualdiff.errors import MutationError
 from dualdiff.testing import finite_difference
 
 VALUES = {
@@ -105,6 +106,31 @@ def test_gradient_is_the_slope(expression):
         differences = [finite_difference(f, (VALUES[name],), (d,)) for d in basis]
         found = np.zeros(flat.size) if slope is None else slope.reshape(-1)
         np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("written", ["result", *VALUES])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_write_after_use_is_refused_or_changes_no_gradient(expression, written):
+    """Whatever a function saved: a write into it may be refused, but never gives another gradient."""
+    torch = dualdiff.torch
+
+    def slopes(write):
+        inputs = leaves(torch)
+        used = {name: x * 1 for name, x in inputs.items()}
+        y = eval(expression, {"t": torch, **used})
+        if not y.requires_grad:
+            return None
+        weights = torch.arange(1.0, y.numel() + 1, dtype=torch.float64).reshape(y.shape)
+        if write:
+            (y if written == "result" else used[written]).add_(1)
+        (y * weights).real.sum().backward()
+        return {name: None if x.grad is None else x.grad.tolist() for name, x in inputs.items()}
+
+    try:
+        found = slopes(write=True)
+    except MutationError:
+        return
+    assert found == slopes(write=False)
 
 
 # -------------------------------------------------- random programs

@@ -256,7 +256,9 @@ def checked(grad_fn: GradFn, raw: Node, y_bar: Any) -> Node:
     shapes = with_saved(raw, values)
     try:
         bars = raw[3].pull(y_bar, *shapes[4:7])
-        read = any(type(bar) is Aval for bar in ((bars,) if raw[3].exact == 1 else bars))
+        bars = (bars,) if raw[3].exact == 1 else bars
+        # A differential that meets an aval gives no tangent at all, and its transpose no cotangent.
+        read = any(bar is None or type(bar) is Aval for bar in bars)
     except Exception:  # the rule needed more than a shape
         read = True
     if read:

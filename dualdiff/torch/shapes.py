@@ -197,7 +197,7 @@ def _part(name: str) -> Any:
     def part(self: Tensor) -> Tensor:
         if self.value.dtype.kind != "c" and name == "real":
             return self
-        return view_of(self, "SelectBackward0", getattr(np, name))
+        return view_of(self, "SelectBackward0", getattr(np, name), "it is a part of complex numbers")
 
     return part
 
