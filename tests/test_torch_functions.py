@@ -87,6 +87,36 @@ def test_value_gradients_and_text_are_pytorchs(expression):
             np.testing.assert_allclose(slope, other, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_second_derivatives_are_pytorchs(expression):
+    torch = pytest.importorskip("torch")
+
+    def second(t):
+        inputs = leaves(t)
+        y = eval(expression, {"t": t, **inputs})
+        if not y.requires_grad:
+            return None
+        weights = t.arange(1.0, y.numel() + 1, dtype=t.float64).reshape(y.shape)
+        xs = list(inputs.values())
+        slopes = t.autograd.grad((y * weights).real.sum(), xs, create_graph=True, allow_unused=True)
+        total = sum((g * g).sum() for g in slopes if g is not None and g.requires_grad)
+        if isinstance(total, int):
+            return None
+        found = t.autograd.grad(total, xs, allow_unused=True)
+        return [
+            np.zeros(x.shape) if g is None else np.array(g.tolist()) for g, x in zip(found, xs, strict=True)
+        ]
+
+    try:
+        expected = second(torch)
+    except NotImplementedError:
+        pytest.skip("PyTorch has no second derivative")
+    found = second(dualdiff.torch)
+    zeros = [np.zeros(v.shape) for v in VALUES.values()]
+    for a, b in zip(found or zeros, expected or zeros, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8)
+
+
 @pytest.mark.parametrize("expression", [e for e in EXPRESSIONS if "float32" not in e])
 def test_gradient_is_the_slope(expression):
     """Against differences of the function itself, with nothing tracked: PyTorch need not be there."""
