@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import Tracer
-from dualdiff.torch.dispatch import method
+from dualdiff.torch.dispatch import method, titled
 from dualdiff.torch.dtypes import as_numpy, default_complex, default_real
 from dualdiff.torch.metadata import device as place
 from dualdiff.torch.shapes import listed
@@ -93,9 +93,7 @@ def _filled(name: str, make: Callable) -> Callable:
             make(sizes, default_real() if dtype is None else as_numpy(dtype)), requires_grad, device
         )
 
-    create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"A tensor of a size: {name}."
-    return create
+    return titled(create, name, f"A tensor of a size: {name}.")
 
 
 zeros, ones, empty = _filled("zeros", np.zeros), _filled("ones", np.ones), _filled("empty", np.zeros)
@@ -117,9 +115,7 @@ def _like(name: str, value: int) -> Callable:
         kind = input.value.dtype if dtype is None else as_numpy(dtype)
         return finished(np.full(input.value.shape, value, kind), requires_grad, device)
 
-    create.__name__ = create.__qualname__ = f"{name}_like"
-    create.__doc__ = f"{name} in the shape and dtype of a tensor."
-    return create
+    return titled(create, f"{name}_like", f"{name} in the shape and dtype of a tensor.")
 
 
 zeros_like, ones_like, empty_like = _like("zeros", 0), _like("ones", 1), _like("empty", 0)
@@ -141,9 +137,7 @@ def _new(name: str, make: Callable) -> None:
     def create(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         return make(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
-    create.__name__ = create.__qualname__ = f"new_{name}"
-    create.__doc__ = f"{name} in the dtype of a tensor."
-    method(create)
+    method(titled(create, f"new_{name}", f"{name} in the dtype of a tensor."))
 
 
 for _name, _make in {"zeros": zeros, "ones": ones, "empty": empty, "full": full}.items():

@@ -19,7 +19,7 @@ from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import Node
 from dualdiff.ops.indexing import getitem
 from dualdiff.torch import elementwise
-from dualdiff.torch.dispatch import method, methods
+from dualdiff.torch.dispatch import method, methods, titled
 from dualdiff.torch.dtypes import BY_NUMPY, category
 from dualdiff.torch.errors import DtypeError, SizeError
 from dualdiff.torch.graph import CLOCK, LEVEL, AccumulateGrad, EagerTensor
@@ -140,9 +140,7 @@ def in_place(name: str, f: Callable, ufunc: Any = None) -> Callable:
                 return self
         return write(self, f"{name}_", lambda x, *rest: f(x, *rest, **kwargs), *others)
 
-    call.__name__ = call.__qualname__ = f"{name}_"
-    call.__doc__ = f"{name} in place."
-    return method(call)
+    return method(titled(call, f"{name}_", f"{name} in place."))
 
 
 def same_kind(x: np.ndarray, other: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import OPS
-from dualdiff.torch.dispatch import FAST, apply, fast, method, methods
+from dualdiff.torch.dispatch import FAST, apply, fast, method, methods, titled
 from dualdiff.torch.errors import DtypeError, SizeError
 from dualdiff.torch.tensor import Tensor, current
 
@@ -56,9 +56,7 @@ def sized(name: str, first: int, second: int, label: str, fits: Callable) -> Cal
             y.grad_fn.label = label
         return y
 
-    product.__name__ = product.__qualname__ = name
-    product.__doc__ = f"The product of a {first}-d and a {second}-d tensor."
-    return method(product)
+    return method(titled(product, name, f"The product of a {first}-d and a {second}-d tensor."))
 
 
 dot = sized("dot", 1, 1, "", lambda a, b: a == b)

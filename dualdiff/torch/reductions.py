@@ -12,7 +12,7 @@ from dualdiff.core import OPS, Op
 from dualdiff.ops.indexing import take_along_axis
 from dualdiff.ops.logsums import logsumexp as log_of_sum
 from dualdiff.ops.structural import astype, normal_axes
-from dualdiff.torch.dispatch import apply, inexact, method, single
+from dualdiff.torch.dispatch import apply, inexact, method, single, titled
 from dualdiff.torch.dtypes import INT64, as_numpy
 from dualdiff.torch.elementwise import maximum, minimum
 from dualdiff.torch.errors import DtypeError
@@ -83,7 +83,6 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 @reduction
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of all elements, or along dims."""
-
     label, x = numbered("Mean", dim), input.value
     if dtype is None and not keepdim and x.dtype.kind in "fc":
         return single(label, REDUCE_MEAN, input, axis=normal_axes(axes(dim, x), x.ndim))
@@ -132,11 +131,13 @@ def _moment(name: str, f: Callable) -> Callable:
             input,
         )
 
-    moment.__name__ = moment.__qualname__ = name
-    moment.__doc__ = (
-        f"{name} of all elements or along dims; divides by n - 1 unless correction= says otherwise."
+    return reduction(
+        titled(
+            moment,
+            name,
+            (f"{name} of all elements or along dims; divides by n - 1 unless correction= says otherwise."),
+        )
     )
-    return reduction(moment)
 
 
 var = _moment("var", np.var)
@@ -228,11 +229,13 @@ def _extreme(name: str, reduce: Callable, place: Callable, pairwise: Callable) -
         x = np.atleast_1d(input.array)
         return chosen(name, input, place(x, axis=dim, keepdims=True), dim, keepdim)
 
-    extreme.__name__ = extreme.__qualname__ = name
-    extreme.__doc__ = (
-        f"The {name}imum of all elements; (values, indices) along a dim; of two tensors, each pair's."
+    return reduction(
+        titled(
+            extreme,
+            name,
+            (f"The {name}imum of all elements; (values, indices) along a dim; of two tensors, each pair's."),
+        )
     )
-    return reduction(extreme)
 
 
 max = _extreme("max", np.max, np.argmax, maximum)
@@ -269,9 +272,7 @@ def _question(name: str, f: Callable) -> Callable:
         x = input.detach().array
         return outside(np.asarray(f(x, axis=axes(dim, x), keepdims=keepdim)))
 
-    question.__name__ = question.__qualname__ = name
-    question.__doc__ = f"{name} of all elements, or along a dim; no derivative."
-    return reduction(question)
+    return reduction(titled(question, name, f"{name} of all elements, or along a dim; no derivative."))
 
 
 all = _question("all", np.all)
