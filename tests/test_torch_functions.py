@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dualdiff.torch
@@ -233,6 +233,7 @@ def executed(torch, program):
     return done, values, slopes
 
 
+@settings(max_examples=max(100, settings.default.max_examples))
 @given(program=programs())
 def test_random_programs_do_what_pytorch_does(program):
     torch = pytest.importorskip("torch")
