@@ -46,7 +46,7 @@ def brusselator(n):
     rows = np.concatenate([place.ravel()] * 5)
     columns = np.concatenate([p.ravel() for p in near])
     one = sp.coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n * n, n * n))
-    eye = sp.eye_array(n * n, dtype=bool)
+    eye = sp.diags_array(np.ones(n * n), dtype=bool)
     return sp.block_array([[one, eye], [eye, one]], format="csr")
 
 

@@ -48,7 +48,7 @@ def stencil(n, alpha):
     rows = np.concatenate([own] * 5)
     values = np.concatenate([np.full(4 * n * n, alpha), np.full(n * n, -4 * alpha)])
     one = scipy.sparse.coo_array((values, (rows, np.concatenate([*near, own]))), shape=(n * n, n * n))
-    eye = scipy.sparse.eye_array(n * n)
+    eye = scipy.sparse.diags_array(np.ones(n * n))
     fixed = scipy.sparse.block_array([[one - (A + 1) * eye, eye], [eye, one]], format="csr")
     fixed.sort_indices()
     number = fixed.copy()
