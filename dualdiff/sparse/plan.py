@@ -159,14 +159,12 @@ class Plan:
         watched = copy.copy(chosen)
         watched.leaves = [level.watch(x) for x in chosen.leaves]
         others = iter([level.watch(x) for x in other_numbers(chosen)])
-        watched.args = tuple(
-            x if k in chosen.keys else map_tree(lambda leaf: next(others) if is_number(leaf) else leaf, x)
-            for k, x in enumerate(chosen.args)
-        )
-        watched.kwargs = {
-            k: x if k in chosen.keys else map_tree(lambda leaf: next(others) if is_number(leaf) else leaf, x)
-            for k, x in chosen.kwargs.items()
-        }
+
+        def replaced(key: int | str, x: Any) -> Any:
+            return x if key in chosen.keys else map_tree(lambda v: next(others) if is_number(v) else v, x)
+
+        watched.args = tuple(replaced(k, x) for k, x in enumerate(chosen.args))
+        watched.kwargs = {k: replaced(k, x) for k, x in chosen.kwargs.items()}
         try:
             return Program(level, list(self.sweeps(watched)))
         finally:
