@@ -252,4 +252,6 @@ def compare(mine, theirs):
         if a is None or b is None:
             assert not np.any(a if b is None else b)
         else:
-            np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
+            # Where PyTorch has nan, as at the kink of atan2 in second order, there may be a number here.
+            known = np.isfinite(b)
+            np.testing.assert_allclose(np.asarray(a)[known], np.asarray(b)[known], rtol=1e-8, atol=1e-9)
