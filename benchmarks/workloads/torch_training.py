@@ -1,4 +1,4 @@
-"""Training as PyTorch's users write it: leaves, backward(), a step in place; dualdiff.torch beside PyTorch."""
+"""Training as PyTorch's users write it, with backward() and steps in place: dualdiff.torch beside PyTorch."""
 
 import numpy as np
 
