@@ -216,7 +216,8 @@ def test_import_leaves_extras_alone(extra):
 
 
 def test_import_changes_nothing_of_numpy():
-    names = "{k: id(v) for k, v in vars(np).items() if type(v) is not type(np)}"  # np.fft loads when it is used
+    # np.fft and its like load when they are used.
+    names = "{k: id(v) for k, v in vars(np).items() if type(v) is not type(np)}"
     probe = f"(np.geterr(), np.get_printoptions(), {names})"
     code = f"import numpy as np; before = {probe}; import dualdiff; after = {probe}; print(before == after)"
     assert run(code) == "True"

@@ -167,7 +167,7 @@ def test_write_after_use_is_refused_or_changes_no_gradient(expression, written):
 UNARY = """sin(x); exp(x); tanh(x); -x; x * 0.5; 1.5 - x; x * x; sqrt(x * x + 1); sigmoid(x); abs(x)"""
 # Where a result is written next, a clone is: our rules of these three read their result, PyTorch's do not.
 BINARY = """x + y; x - y; x * y; maximum(x, y).clone(); where(x > y, x, y); (x / (y * y + 1)).clone()
-atan2(x, y)"""
+atan2(x, y * y + 1)"""
 SHAPED = """x.sum(0); x.mean(-1, keepdim=True); x.reshape(-1); x.T; x[0]; x[..., 1:]; x.unsqueeze(0)
 cumsum(x, 0); softmax(x, -1); x.flip(0); cat([x, x], 0); stack([x, -x]); x.amax(0).clone(); x.norm()
 x.expand(2, *x.shape); logsumexp(x, -1); x.var(); x @ x.T; x.clone()"""

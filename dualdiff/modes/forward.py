@@ -264,9 +264,9 @@ def binary(op: Op, f: Callable) -> Callable:
             level.escaped()
         if z_dot is None:
             return z
-        if type(z) is not float64 or type(z_dot) is not float64:
-            if z_dot.shape != z.shape or z_dot.dtype is not z.dtype:
-                z_dot = fit_tangent(z_dot, z)
+        numbers = type(z) is float64 is type(z_dot)
+        if not numbers and (z_dot.shape != z.shape or z_dot.dtype is not z.dtype):
+            z_dot = fit_tangent(z_dot, z)
         tensor = new(DualTensor)
         tensor.level, tensor.primal, tensor.tangent = level, z, z_dot
         return tensor

@@ -52,7 +52,7 @@ def jvp(f: Callable, primals: Any, tangents: Any, *, has_aux: bool = False, mode
             "Write jvp(f, (x,), (x_dot,)).",
         )
     leaves, trees = input_leaves(tuple(primals), "jvp", range(len(primals)))
-    dots = matching_arguments(tangents, primals, leaves, "tangent", "jvp")
+    dots = matching_arguments(tuple(tangents), tuple(primals), leaves, "tangent", "jvp")
     push = push_reverse if mode == "reverse" else push_forward
     ys, y_dots, y_tree, aux = push(f, leaves, trees, dots, has_aux)
     y_dots = give_back_all(y_dots, ys, dots)
