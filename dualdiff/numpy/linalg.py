@@ -4,6 +4,6 @@
 # fmt: off
 from numpy.linalg import (
     LinAlgError, cholesky, cond, cross, det, diagonal, eig, eigh, eigvals, eigvalsh, inv, lstsq, matmul,
-    matrix_norm, matrix_power, matrix_rank, matrix_transpose, multi_dot, norm, outer, pinv, qr, slogdet, solve,
-    svd, svdvals, tensordot, tensorinv, tensorsolve, trace, vecdot, vector_norm,
+    matrix_norm, matrix_power, matrix_rank, matrix_transpose, multi_dot, norm, outer, pinv, qr, slogdet,
+    solve, svd, svdvals, tensordot, tensorinv, tensorsolve, trace, vecdot, vector_norm,
 )
