@@ -23,8 +23,7 @@ def rotated(r, y):
 
 
 def project(camera, point):
-    """Where each camera sees its point. A camera: axis 3, centre 3, focal length, principal point 2,
-    bend 2."""
+    """Where each camera sees its point. A camera: axis 3, centre 3, focal length 1, middle 2, bend 2."""
     z = rotated(camera[:, :3], point - camera[:, 3:6])
     u = z[:, :2] / z[:, 2:]
     s = np.sum(u * u, axis=1, keepdims=True)
