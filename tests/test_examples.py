@@ -124,6 +124,19 @@ def test_rosenbrock_hessian_is_the_known_one(numbers):
     assert found["distance from the minimum"] < 1e-12
 
 
+def test_gaussian_mixture_is_where_em_stands_still(numbers):
+    pytest.importorskip("scipy")
+    found = numbers("08_gaussian_mixture.py")
+    assert found["EM moves a share by"] < 1e-6 and found["EM moves a mean by"] < 1e-6
+    np.testing.assert_allclose(found["means"], [[0, 0], [3, 1]], atol=0.15)  # of 200 and 100 points
+
+
+def test_lstm_learns_to_repeat(numbers):
+    found = numbers("09_lstm.py")
+    assert found["bits right"] == 1 and found["loss"] < 0.05 < np.log(2) / 2 < found["loss at first"]
+    assert found["modes differ by"] < 1e-12
+
+
 def test_autograd_lesson_shows_what_pytorch_shows(numbers):
     found = {name: str(tensor) for name, tensor in numbers("03_autograd_lesson.py").items()}
     assert found == {
