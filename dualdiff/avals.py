@@ -7,7 +7,7 @@ tangents are tape tensors over avals, which is how a differential is transposed 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -35,6 +35,12 @@ class Aval(Tracer):
     @property
     def size(self) -> int:
         return math.prod(self.shape)
+
+    def __bool__(self) -> NoReturn:
+        raise NoDerivative(
+            "a rule branched on a value of which it is given the shape and dtype alone.",
+            "A transpose reads numbers of its data arguments only; a differential is linear in its tangents.",
+        )
 
     def __repr__(self) -> str:
         return f"Aval({self.shape}, {self.dtype})"

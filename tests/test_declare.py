@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from dualdiff.avals import Aval
 from dualdiff.core import FUNCTIONS, OPS
 from dualdiff.domains import nonzero, positive, reals
 from dualdiff.errors import DeclarationError, GradientMismatch, InputTypeError, NoDerivative, ShapeError
@@ -462,3 +463,8 @@ def test_rule_that_returns_another_shape_is_named(unregistered):
 
     with pytest.raises(ShapeError, match=r"the rule of stretched returned a cotangent of shape \(5,\)"):
         dd.grad(lambda x: np.sum(stretched(x)))(X)
+
+
+def test_rule_that_branches_on_a_shape_alone_is_stopped():
+    with pytest.raises(NoDerivative, match="branched"):
+        bool(Aval((2,), np.dtype(float)))
