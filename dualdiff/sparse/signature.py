@@ -42,7 +42,7 @@ class Signature(NamedTuple):
             return f"arguments of structure {self.tree!r}; it was called with {other.tree!r}"
         for k, (mine, theirs) in enumerate(zip(self.leaves, other.leaves, strict=True)):
             if not same(mine, theirs):
-                return f"argument {paths(self.tree)[k]} {spelled(mine)}; it was called with {spelled(theirs)}"
+                return f"argument {paths(self.tree)[k]} {spelled(mine)}; it was called with {given(theirs)}"
         return None
 
 
@@ -81,6 +81,10 @@ def spelled(x: Any) -> str:
         return f"with these {x.dtype} of shape {x.shape}, which are fixed"
     text = repr(x)
     return text if len(text) < 40 else f"{text[:36]} ..."
+
+
+def given(x: Any) -> str:
+    return f"one {spelled(x)}" if isinstance(x, (Numbers, np.ndarray)) else spelled(x)
 
 
 def check(prepared: Signature, called: Signature, plan: Any) -> None:
