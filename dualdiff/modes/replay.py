@@ -50,7 +50,7 @@ class Recorded(Tensor):
 
     __slots__ = ("level", "value", "place")
     level: Any
-    entries: dict = {}  # no fast entries: recording is done once
+    # No fast entries are installed: recording is done once.
 
     def __init__(self, level: RecordLevel, value: Any, place: int):
         self.level = level

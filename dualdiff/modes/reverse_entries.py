@@ -17,7 +17,7 @@ from dualdiff.avals import Aval
 from dualdiff.core import Op, bind, on_register
 from dualdiff.declare import over
 from dualdiff.modes.forward import constant_binary, constant_unary, push_elementwise
-from dualdiff.modes.guard import COPIED, kept
+from dualdiff.modes.guard import kept
 from dualdiff.modes.reverse import TapeTensor, recorder_of, scale
 from dualdiff.modes.tape import Rule
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, has_entries, install
@@ -108,9 +108,8 @@ def beside_constant(op: Op, f: Callable, active: int) -> Callable:
         level, parent, x = tensor.level, tensor.node, tensor.primal
         shape, dtype = parent[1], parent[2]
         if kind is ndarray:
-            if keep_c:  # a small array at once, as `kept` does it
-                small = c.nbytes <= COPIED and level.guarded is not None
-                c = c.copy() if small else kept(level, c)
+            if keep_c:
+                c = kept(level, c)
         elif lifts and dtype is FLOAT64 and (kind is float or kind is int) and type(x) is ndarray:
             c = array(c, FLOAT64)
         z = f(x, c) if first else f(c, x)

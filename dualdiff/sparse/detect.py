@@ -63,7 +63,6 @@ class Varying(Tensor):
 
     __slots__ = ("level", "value")
     level: Any  # a PatternLevel
-    entries: dict = {}
 
     def __init__(self, level: Any, value: Any):
         self.level = level
@@ -148,7 +147,6 @@ class Reaching(Tensor):
     """A tangent without numbers: its aval, and a relation of its elements to the inputs."""
 
     __slots__ = ("level", "aval", "relation")
-    entries: dict = {}
 
     def __init__(self, level: PatternLevel, aval: Aval, relation: Any):
         self.level = level

@@ -34,7 +34,6 @@ class EagerTensor(Tensor):
 
     __slots__ = ("primal", "node")
     level = LEVEL
-    entries: dict = {}
 
     def __init__(self, primal: Any, node: Node):
         self.primal = primal

@@ -177,7 +177,7 @@ def matching_arguments(values: tuple, primals: tuple, leaves: list, kind: str, t
                 break
         else:
             return list(values)
-    return matching_leaves(tuple(values), flatten(tuple(primals))[1], leaves, kind, transform)
+    return matching_leaves(values, flatten(primals)[1], leaves, kind, transform)
 
 
 def matching_leaf(v: Any, x: Any, transform: str, what: Callable[[], str]) -> Any:

@@ -15,7 +15,7 @@ from dualdiff.transforms.boundary import (
     check_mode,
     give_back_all,
     input_leaves,
-    matching_leaves,
+    matching_arguments,
 )
 from dualdiff.transforms.derivative import gradient_for, jacobian
 from dualdiff.transforms.linear import jvp, vjp
@@ -81,7 +81,7 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
     outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
     argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
     leaves, _ = input_leaves(tuple(primals), "hvp", range(len(primals)))
-    matching_leaves(tuple(tangents), flatten(tuple(primals))[1], leaves, "tangent", "hvp")
+    matching_arguments(tuple(tangents), tuple(primals), leaves, "tangent", "hvp")
     if outer == "forward":
         gradient = gradient_for("hvp", f, argnums, has_aux, inner)
         g, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
