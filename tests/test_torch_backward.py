@@ -526,3 +526,17 @@ def test_errors_are_those_of_dualdiff_and_say_what_to_do(wrong, error, words):
     assert isinstance(caught.value, RuntimeError)
     assert words in str(caught.value)
     assert f"errors#{error.anchor}" in str(caught.value)
+
+
+def test_gradient_asked_for_inside_a_hook_leaves_the_outer_sweep_alone(torch):
+    """The inner sweep ends at nodes that the outer one still has to pull through."""
+    w = torch.tensor([0.3, 0.4], dtype=torch.float64, requires_grad=True)
+    v = torch.tensor([0.5, 0.6], dtype=torch.float64, requires_grad=True)
+    u = torch.cos(v)
+    y = (u * w).sum()
+    inner = []
+    u.register_hook(lambda _: inner.append(torch.autograd.grad(y, w, retain_graph=True)[0]))
+    y.backward(retain_graph=True)
+    assert v.grad.shape == (2,)
+    np.testing.assert_allclose(v.grad.numpy(), -np.sin([0.5, 0.6]) * [0.3, 0.4], rtol=1e-15)
+    np.testing.assert_allclose(inner[0].numpy(), np.cos([0.5, 0.6]), rtol=1e-15)

@@ -9,7 +9,7 @@ asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -55,8 +55,10 @@ SELECT = Rule(lambda y_bar, y, xs, k: (Slots({k: y_bar}),), lambda x_dots, y, xs
 
 
 # -------------------------------------------------- the sweeps
-def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
+def sweep(seeds: list[tuple[Node, Any]], last: Mapping[int, bool] | None = None) -> dict[int, Any]:
     """Pull the cotangents in `seeds` back to the leaves; returns {leaf id: cotangent}.
+
+    The nodes whose ids are in `last` count as leaves, and it says whether their cotangents are looked for.
 
     `seeds` is emptied, and each node is dropped after its visit: when the caller holds no other reference to
     the graph, residuals are freed as the sweep passes.
@@ -72,8 +74,9 @@ def sweep(seeds: list[tuple[Node, Any]]) -> dict[int, Any]:
             node, y_bar, _ = pending.pop(heappop(heap))
             while True:
                 rule = node[3]
-                if rule is None:
-                    leaves[node[0]] = y_bar
+                if rule is None or (last and node[0] in last):
+                    if not last or last.get(node[0], True):
+                        leaves[node[0]] = y_bar
                     break
                 exact = rule.exact
                 if exact == 1:

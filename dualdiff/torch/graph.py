@@ -117,10 +117,8 @@ class GradFn:
         run, raw = STATE.run, self.raw
         if self.hooks is not None:
             y_bar = hooked(self.hooks, y_bar)
-        if run.needed is not None:
-            run.arrived(raw[0], y_bar)
-            if raw[0] not in run.needed:
-                return (None,) * len(raw[PARENTS])  # exact is 0 here: `on_the_way` saw to it
+        if raw[0] in run.ends:
+            run.found[raw[0]] = y_bar
         if CLOCK.latest < raw[0]:
             raw = checked(self, raw, y_bar)
         if run.create:
@@ -129,7 +127,7 @@ class GradFn:
         bars = rule.pull(y_bar, raw[4], raw[5], raw[6])
         if not run.retain and holds(raw):
             self.raw = (raw[0], raw[1], raw[2], FREED, self.name(), None, None, *raw[7:])
-        return (bars,) if self.exact < rule.exact == 1 else bars
+        return bars
 
 
 NOWHERE: Node = (2, (), None, None, None, None, None)  # the parent of a leaf: every rule of a sweep has one
@@ -138,10 +136,9 @@ NOWHERE: Node = (2, (), None, None, None, None, None)  # the parent of a leaf: e
 class AccumulateGrad:
     """Where a leaf receives its cotangent, which its `receive` adds to .grad."""
 
-    __slots__ = ("ident", "leaf", "exact", "hooks", "__weakref__")
+    __slots__ = ("leaf", "exact", "hooks", "__weakref__")
 
-    def __init__(self, ident: int, leaf: Callable[[], Any]):
-        self.ident = ident
+    def __init__(self, leaf: Callable[[], Any]):
         self.leaf = leaf  # a weak reference: nobody asks for the gradient of a tensor that is gone
         self.exact = 0
         self.hooks: dict | None = None
@@ -155,15 +152,11 @@ class AccumulateGrad:
         return f"<AccumulateGrad object at {id(self):#x}>"
 
     def pull(self, y_bar: Any, *_: None) -> tuple[None]:
-        run = STATE.run
         if self.hooks is not None:
             y_bar = hooked(self.hooks, y_bar)
-        if run.needed is not None:
-            run.arrived(self.ident, y_bar)
-        else:
-            leaf = self.leaf()
-            if leaf is not None:
-                leaf.receive(y_bar)
+        leaf = self.leaf()
+        if leaf is not None:
+            leaf.receive(y_bar)
         return (None,)
 
 
@@ -286,19 +279,14 @@ def shape_of(x: Any) -> Any:
 class Run:
     """One call of backward() or grad(): what it frees, records and looks for."""
 
-    __slots__ = ("retain", "create", "ends", "needed", "found", "given")
+    __slots__ = ("retain", "create", "ends", "found", "given")
 
     def __init__(self, retain: bool, create: bool):
         self.retain = retain
         self.create = create
         self.ends: set[int] = set()  # the nodes whose cotangents are looked for
-        self.needed: set[int] | None = None  # the nodes on the way to them; None: all leaves accumulate
         self.found: dict[int, Any] = {}
         self.given: set[int] = set()  # arrays that somebody outside holds by now, by id
-
-    def arrived(self, ident: int, y_bar: Any) -> None:
-        if ident in self.ends:
-            self.found[ident] = y_bar
 
 
 def walk(
@@ -306,21 +294,27 @@ def walk(
 ) -> dict[int, Any]:
     """Sweep the seeds back: into .grad of the leaves, or to the nodes wanted, whose cotangents come back."""
     run = Run(retain, create)
+    nodes: dict[int, Node] = {}
+    last: dict[int, bool] = {}
     if wanted is not None:
-        run.ends = {node[0] for node in wanted}
-        run.needed = on_the_way([node for node, _ in seeds], run.ends)
+        nodes = {node[0]: node for node in wanted}
+        run.ends = set(nodes)
+        last = off_the_way([node for node, _ in seeds], run.ends)
     run.given.update(id(y_bar) for _, y_bar in seeds)
     before = STATE.run, STATE.grad
     STATE.run, STATE.grad = run, create
     try:
-        sweep(seeds)
+        for ident, y_bar in sweep(seeds, last).items():
+            if wanted is not None:
+                run.found[ident] = hooked(nodes[ident][3].hooks or {}, y_bar)
     finally:
         STATE.run, STATE.grad = before
     return run.found
 
 
-def on_the_way(roots: list[Node], ends: set[int]) -> set[int]:
-    """The nodes strictly above one of `ends` in the graph of the roots: those that must pull."""
+def off_the_way(roots: list[Node], ends: set[int]) -> dict[int, bool]:
+    """The nodes of the graph of the roots that are not strictly above one of `ends`, and whether each is one:
+    the sweep goes no further there. Nothing is written into the graph, which another sweep may be walking."""
     reached: dict[int, Node] = {}
     todo = list(roots)
     while todo:
@@ -328,11 +322,9 @@ def on_the_way(roots: list[Node], ends: set[int]) -> set[int]:
         if node[0] not in reached and node is not NOWHERE:
             reached[node[0]] = node
             todo.extend(node[PARENTS])
-    needed: set[int] = set()
+    last: dict[int, bool] = {}
     for ident in sorted(reached, reverse=True):  # oldest first: parents come before what was made of them
-        node = reached[ident]
-        if any(parent[0] in needed or parent[0] in ends for parent in node[PARENTS]):
-            needed.add(ident)
-        else:
-            node[3].exact = 0  # it gives no cotangents
-    return needed
+        parents = [parent[0] for parent in reached[ident][PARENTS]]
+        if all((k in last or k == NOWHERE[0]) and k not in ends for k in parents):
+            last[ident] = ident in ends
+    return last

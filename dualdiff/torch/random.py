@@ -26,8 +26,8 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Begin the stream that belongs to this seed."""
-        self.started = seed
         self.numbers = np.random.default_rng(seed % 2**64)
+        self.started = seed  # last: another thread that sees it finds the numbers there
         return self
 
     def seed(self) -> int:

@@ -7,6 +7,7 @@ in the other files: each function there that takes a tensor first is a method to
 
 from __future__ import annotations
 
+import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -66,6 +67,10 @@ class Inner:
 
 
 VALUES = frozenset([np.ndarray, TapeTensor, Inner])
+
+
+# Reading .grad and writing the sum is one step: threads that share a leaf would lose each other's gradients.
+ACCUMULATING = threading.RLock()
 
 
 class Tensor(Described, Conversions):
@@ -188,15 +193,16 @@ class Tensor(Described, Conversions):
 
     def receive(self, y_bar: Any) -> None:
         """Add a cotangent to .grad, in place as long as that is no tensor of the graph."""
-        if self.kept_grad is None:
-            recorded = type(y_bar) is EagerTensor
-            self.kept_grad = outside(np.copy(y_bar), "CopyBackwards") if recorded else Tensor(own(y_bar))
-        elif STATE.grad:
-            self.kept_grad = outside(operand(self.kept_grad) + y_bar, "AddBackward0")
-        else:
-            total = self.kept_grad.array
-            np.add(total, y_bar, out=total)
-            CLOCK.note(total)
+        with ACCUMULATING:
+            if self.kept_grad is None:
+                recorded = type(y_bar) is EagerTensor
+                self.kept_grad = outside(np.copy(y_bar), "CopyBackwards") if recorded else Tensor(own(y_bar))
+            elif STATE.grad:
+                self.kept_grad = outside(operand(self.kept_grad) + y_bar, "AddBackward0")
+            else:
+                total = self.kept_grad.array
+                np.add(total, y_bar, out=total)
+                CLOCK.note(total)
 
     def _tracked(self, asked: str) -> Node:
         node = node_of(self)
@@ -266,8 +272,8 @@ class Tensor(Described, Conversions):
 # -------------------------------------------------- tracking
 def leaf(tensor: Tensor, x: np.ndarray) -> TapeTensor:
     """x as an input of the graph, whose cotangents go to the tensor's .grad."""
-    ident = LEVEL.tick()
-    node = (ident, x.shape, x.dtype, AccumulateGrad(ident, weakref.ref(tensor)), None, None, None, NOWHERE)
+    accumulate = AccumulateGrad(weakref.ref(tensor))
+    node = (LEVEL.tick(), x.shape, x.dtype, accumulate, None, None, None, NOWHERE)
     return TapeTensor(LEVEL, x, node)
 
 
@@ -284,10 +290,10 @@ def renew(tensor: Tensor, view: View) -> None:
     node = node_of(view.base)
     if node is None or node is view.seen or type(node[3]) is AccumulateGrad:
         return
-    view.seen = node
     y = view.replay(EagerTensor(view.base.array, node))
-    tensor.value = TapeTensor(LEVEL, tensor.array, y.node)
     y.node[3].label = y.node[3].label or "AsStridedBackward0"
+    tensor.value = TapeTensor(LEVEL, tensor.array, y.node)
+    view.seen = node  # last: another thread that sees it takes the value as it is
 
 
 # -------------------------------------------------- in and out of the engine

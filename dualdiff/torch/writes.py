@@ -7,6 +7,7 @@ Nothing is noted when an operation is recorded, and nothing is looked up unless 
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -32,20 +33,22 @@ _written: dict[int, Writes] = {}  # by id of the array that owns the memory
 class Clock:
     """The time of the latest write of all; times fall, as ids of nodes do."""
 
-    __slots__ = ("latest", "tick")
+    __slots__ = ("latest", "tick", "lock")
 
     def __init__(self, tick: Callable[[], int]):
         self.latest = 1
         self.tick = tick
+        self.lock = threading.RLock()  # two threads must not enter their times in the wrong order
 
     def note(self, x: np.ndarray) -> None:
         """x is about to be written, or has just been."""
         owner = owner_of(x)
-        entry = _written.get(id(owner))
-        if entry is None:
-            entry = _written[id(owner)] = Writes(owner)
-        entry.count += 1
-        entry.last = self.latest = self.tick()
+        with self.lock:
+            entry = _written.get(id(owner))
+            if entry is None:
+                entry = _written[id(owner)] = Writes(owner)
+            entry.count += 1
+            entry.last = self.latest = self.tick()
 
 
 def owner_of(x: np.ndarray) -> np.ndarray:
