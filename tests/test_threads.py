@@ -354,7 +354,7 @@ def test_writes_of_several_threads_are_timed_in_order():
 
     def slow_tick():
         time_of_write = LEVEL.tick()
-        time.sleep(0)  # others run between the drawing of a number and its use
+        time.sleep(time_of_write % 2 * 1e-4)  # others run between the drawing of a number and its use
         return time_of_write
 
     clock, shared = writes.Clock(slow_tick), np.ones(2)
