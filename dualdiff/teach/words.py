@@ -56,25 +56,25 @@ def name(text: str, mark: str = "") -> Words:
 
 
 # -------------------------------------------------- constants
-def number(x: Any) -> str:
-    """A number in at most six digits."""
+def number(x: Any, digits: int = 6) -> str:
+    """A number in so many digits at most."""
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
     if isinstance(x, (complex, np.complexfloating)):
-        return f"{x.real:.6g}{x.imag:+.6g}j"
-    return f"{x + 0:.6g}"  # -0 is 0 to a reader
+        return f"{x.real:.{digits}g}{x.imag:+.{digits}g}j"
+    return f"{x + 0:.{digits}g}"  # -0 is 0 to a reader
 
 
-def brief(x: Any) -> str:
+def brief(x: Any, digits: int = 6) -> str:
     """A value on one line: numbers and short vectors themselves, other arrays by shape and norm."""
     x = np.asarray(x)
     if x.ndim == 0:
-        return number(x[()])
+        return number(x[()], digits)
     if x.ndim == 1 and x.size <= 4:
-        return "[" + ", ".join(map(number, x)) + "]"
+        return "[" + ", ".join(number(element, digits) for element in x) + "]"
     if x.dtype.kind == "b":
         return f"{shape_text(x.shape)}, {np.count_nonzero(x)} True"
-    return f"{shape_text(x.shape)}, norm {number(np.linalg.norm(x.ravel()))}"
+    return f"{shape_text(x.shape)}, norm {number(np.linalg.norm(x.ravel()), digits)}"
 
 
 def shape_text(x: tuple[int, ...]) -> str:
@@ -159,6 +159,7 @@ KNOWN = {
     "convolve_full": "convolve", "polynomial_roots": "roots", "reduce_maximum": "max",
     "reduce_minimum": "min", "sum_from": "sum",
     "reduce_logaddexp": "logsumexp", "phase": "sign", "sign_real": "sign",
+    "cut": "index", "gather": "index", "reshape_to": "reshape", "permute": "transpose", "expand_to": "broadcast",
     "safe_product": "multiply", "safe_divide": "divide", "rounded": "round", "order_of": "argsort",
 }  # fmt: skip
 
