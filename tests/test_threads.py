@@ -109,6 +109,37 @@ def test_ten_thousand_nested_derivatives_are_right():
     assert together(work) == [[]] * THREADS
 
 
+TWO = [lambda f: lambda x: dd.jvp(f, (x,), (1.0,))[1], lambda f: dd.grad(f, mode="reverse")]
+
+
+def test_threads_do_not_share_levels():
+    # SY-1: a known library answers wrongly in 71 of these 1200 runs.
+    wrong = []
+
+    def work(modes):
+        d, e = modes
+        for _ in range(300):
+            found = d(lambda x: x * e(lambda y: x * y)(2.0))(3.0)
+            if found != 6.0:
+                wrong.append(found)
+
+    pairs = list(itertools.product(TWO, repeat=2))
+    together(lambda k: work(pairs[k]), len(pairs))
+    assert wrong == []
+
+
+def test_tensor_handed_to_a_thread_keeps_its_level():
+    def f(x):
+        found = []
+        thread = threading.Thread(target=lambda: found.append(x * dd.grad(lambda y: x * y * y)(x)))
+        thread.start()
+        thread.join()
+        return found[0]
+
+    for d in TWO:
+        assert d(f)(3.0) == pytest.approx(3 * 2 * 9.0)  # 2 x^3
+
+
 # -------------------------------------------------- what several threads share
 def test_linear_map_is_shared():
     _, lin = dd.linearize(lambda x: np.sin(x) * M @ x, X)
