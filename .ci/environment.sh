@@ -17,7 +17,7 @@ fi
 # A copy of pyproject.toml marks what was installed: the next run is quick and needs no network.
 installed=.venv/installed-${extras:-nothing}.toml
 if ! cmp -s pyproject.toml "$installed"; then
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".${extras:+[$extras]}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".${extras:+[$extras]}" || exit 1
     cp pyproject.toml "$installed"
 fi
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # small matrices: threads of BLAS cost more than they bring
