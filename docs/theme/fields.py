@@ -1,8 +1,8 @@
 """Docstrings for the site: plain text with columns of fields and examples becomes Markdown.
 
-A docstring of dualdiff is read in a terminal first (see test_architecture.py for its fixed words). On the site
-a block of `Word    text` lines is a list of definitions, `>>>` a block of code, everything else a paragraph
-in which no character but the backtick means anything.
+A docstring of dualdiff is read in a terminal first (its fixed words are tested in test_architecture.py). On
+the site a block of `Word    text` lines is a list of definitions, `>>>` a block of code, and everything else a
+paragraph in which no character but the backtick means anything.
 """
 
 import html

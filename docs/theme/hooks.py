@@ -1,4 +1,4 @@
-"""What MkDocs is told beside mkdocs.yml: the navigation, pages from outside docs/, links to files of the source.
+"""What MkDocs is told beside mkdocs.yml: the navigation, pages from outside docs/, links to the source.
 
 The navigation is written once, as the lists of docs/index.md and of the index of decisions. The changelog and
 the tables of examples and benchmarks, which stand beside their files, are pages of the site too.
@@ -57,6 +57,8 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links that leave docs/ lead to a guest page, or become the name of the file, which the site has not."""
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]  # it would be empty: the page itself is the list
     here = next((k for k, v in GUESTS.items() if v == page.file.src_uri), f"docs/{page.file.src_uri}")
 
     def led(match: re.Match) -> str:
