@@ -74,6 +74,20 @@ PLAIN_RESULTS = frozenset(
 )  # fmt: skip
 
 
+# The sections of the reference page for the functions of np itself, by the file of their rule; the first is
+# for what is an op of its own.
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "element by element": ("elementwise",),
+    "shapes, joining, making": ("structural", "arrange", "joining", "padding", "creation"),
+    "indexing and selection": ("indexing", "selection", "slicewise"),
+    "reductions and scans": ("reductions", "scans", "extremes", "nans", "statistics"),
+    "orders, sets, histograms": ("ordering", "sets", "quantiles", "histograms"),
+    "products": ("contraction", "products"),
+    "differences, samples, polynomials": ("differences", "sampled", "polynomials"),
+    "questions": ("questions",),
+}
+
+
 class Row(NamedTuple):
     """What is known of one function.
 
@@ -123,18 +137,33 @@ class Coverage:
         return f"{self.covered} functions covered, {rest} decided against, {len(self.undecided)} undecided."
 
     def to_markdown(self) -> str:
-        """The tables of the reference page: what is covered by module, then what is not and why."""
+        """The tables of the reference page: what is covered by chapter, then what is not and why."""
         parts = []
-        for module in dict.fromkeys(row.name.rpartition(".")[0] for row in self.rows if row.covered):
-            parts += [f"## {module}", "", "| function | kind | batching | dtypes | domain | note |"]
+        chapters = [f"np: {title}" for title in CHAPTERS]
+        for row in self.rows:
+            chapters += [chapter_of(row)] if row.covered and chapter_of(row) not in chapters else []
+        for chapter in chapters:
+            parts += [f"## {chapter}", "", "| function | kind | batching | dtypes | domain | note |"]
             parts += ["|---|---|---|---|---|---|"]
-            parts += [
-                _line(row) for row in self.rows if row.covered and row.name.rpartition(".")[0] == module
-            ]
+            parts += [_line(row) for row in self.rows if row.covered and chapter_of(row) == chapter]
             parts += [""]
         parts += ["## Not covered", "", "| function | why |", "|---|---|"]
         parts += [f"| `{row.name}` | {row.kind} |" for row in self.rows if not row.covered]
         return "\n".join(parts) + "\n"
+
+
+def chapter_of(row: Row) -> str:
+    """The section of a function: its module, the methods of ufuncs together, those of np by CHAPTERS."""
+    module, _, name = row.name.rpartition(".")
+    if module.count(".") == 1 and isinstance(getattr(np, module.removeprefix("np."), None), np.ufunc):
+        return "Methods of ufuncs"
+    if module != "np":
+        return module
+    ours = FUNCTIONS.get(getattr(np, name))
+    if isinstance(ours, Op):
+        return "np: element by element"
+    file = (ours.__module__ if ours else "").rpartition(".")[2]
+    return next((f"np: {title}" for title, files in CHAPTERS.items() if file in files), "np: questions")
 
 
 def _line(row: Row) -> str:
@@ -221,6 +250,7 @@ Every covered function has both modes, to every order, and works in batches: its
 *constant* has plain results and no derivative. The *domain* is where an op is smooth; what the derivative is
 elsewhere is in [conventions](conventions.md#kinks) and in the note.
 
+The functions of np come by chapter. *Questions* answer with booleans, places, texts or types.
 Methods of arrays and operators are these functions under other names.
 
 """

@@ -106,3 +106,29 @@ def test_reference_page_is_up_to_date():
     assert differ == [], "run: python -m dualdiff.covered > docs/reference/coverage.md"
     if np.__version__.startswith("2.4"):  # the version that it was made with
         assert PAGE.read_text() == covered.page()
+
+
+def test_sections_of_the_page_have_each_function_once():
+    names = re.findall(r"^\| `([\w.]+)` \|", covered.page(), re.M)
+    assert len(set(names)) == len(names) == len(TABLE.rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "chapter"),
+    [
+        ("np.sin", "np: element by element"),
+        ("np.reshape", "np: shapes, joining, making"),
+        ("np.cumsum", "np: reductions and scans"),
+        ("np.allclose", "np: questions"),
+        ("np.linalg.solve", "np.linalg"),
+        ("np.add.reduce", "Methods of ufuncs"),
+    ],
+)
+def test_chapter_of_function_is_that_of_its_rule(name, chapter):
+    (row,) = [row for row in TABLE.rows if row.name == name]
+    assert covered.chapter_of(row) == chapter
+
+
+def test_every_file_of_a_chapter_is_a_file_of_ops():
+    files = {path.stem for path in Path(covered.__file__).parent.glob("ops/*.py")}
+    assert {file for chapter in covered.CHAPTERS.values() for file in chapter} <= files

@@ -1,7 +1,7 @@
 """Docstrings for the site: plain text with columns of fields and examples becomes Markdown.
 
 A docstring of dualdiff is read in a terminal first (its fixed words are tested in test_architecture.py). On
-the site a block of `Word    text` lines is a list of definitions, `>>>` a block of code, and everything else a
+the site a block of `Word    text` lines is a list of definitions, `>>>` a block of code, all else a
 paragraph in which no character but the backtick means anything.
 """
 
