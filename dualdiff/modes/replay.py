@@ -34,6 +34,10 @@ class RecordLevel(Level):
         self.inputs: list[int] = []
         self.known: dict[Any, Any] = {}  # what was computed before, by op, places and parameters
 
+    def close(self) -> None:
+        super().close()
+        self.known.clear()  # its values point back at this level
+
     def reserve(self, constant: Any = None) -> int:
         self.places.append(constant)
         return len(self.places) - 1

@@ -67,7 +67,8 @@ class TapeTensor(Tensor):
         y = op(*xs, **params)
         if op.kind == "constant":
             return y
-        recorder = recorder_of(op, tuple(active))
+        # Lists of any length come and go (np.stack of the rows of a loop): theirs are not worth keeping.
+        recorder = (recorder_of if len(active) <= 8 else recorder_of.__wrapped__)(op, tuple(active))
         if recorder is None:
             return y
         rule, keep = recorder
@@ -101,7 +102,7 @@ def record_linear(op: Op, level: TapeLevel, x: TapeTensor, params: dict) -> Any:
     return TapeTensor(level, y, (level.tick(), y.shape, dtype, linear_rule(op), None, aval, params, parent))
 
 
-@lru_cache(None)
+@lru_cache(4096)  # more than there are; an op that was declared again must not be kept for ever
 def linear_rule(op: Op) -> Rule:
     """The rule of a linear op of one array, whose aval stands in the place of all."""
 
@@ -229,7 +230,7 @@ PULL: dict[str, Callable] = {
 
 
 # -------------------------------------------------- what a node keeps
-@lru_cache(None)
+@lru_cache(4096)
 def recorder_of(op: Op, active: tuple[int, ...]) -> tuple[Rule, Callable] | None:
     """The rule of `op` with these arguments on the tape, and what to keep; None if no derivative flows."""
     if op.kind == "elementwise":
