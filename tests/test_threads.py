@@ -11,6 +11,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -239,6 +240,36 @@ def test_sparse_plans_are_shared():
         ]
 
     assert np.max(together(work)) < 1e-10
+
+
+def test_threads_inside_a_recorded_function_write_one_program():
+    """Every step has places of its own, also if a thread is stopped between taking one and numbering it."""
+    from dualdiff.modes.replay import Program, RecordLevel
+
+    class Slow(list):
+        def append(self, x):
+            super().append(x)
+            time.sleep(1e-5)
+
+    level = RecordLevel()
+    level.places = Slow()
+    x = level.watch(X)
+
+    def work(k):
+        y = x
+        for _ in range(5):
+            y = np.sin(y) * (k + 1.0) + x
+        return y
+
+    program = Program(level, [sum(together(work))])
+    level.close()
+    expected = 0.0
+    for k in range(THREADS):
+        y = 2 * X
+        for _ in range(5):
+            y = np.sin(y) * (k + 1.0) + 2 * X
+        expected = expected + y
+    np.testing.assert_array_equal(program.run([2 * X])[0], expected)
 
 
 # -------------------------------------------------- tasks and contexts

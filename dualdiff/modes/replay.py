@@ -8,6 +8,7 @@ holds for other inputs only if no value steered Python, so a recorded value refu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -25,10 +26,11 @@ Step = tuple[Callable, tuple[int, ...], dict, int, int, tuple[int, ...]]
 class RecordLevel(Level):
     """A level that keeps a list of steps, and one place for every input, constant and result."""
 
-    __slots__ = ("steps", "places", "inputs", "known")
+    __slots__ = ("steps", "places", "inputs", "known", "lock")
 
     def __init__(self, f: Callable | None = None):
         super().__init__("replay", f)
+        self.lock = threading.RLock()  # the function may use threads: one step at a time is written down
         self.steps: list[Step] = []
         self.places: list[Any] = []  # constants; None where a step or an input puts a value
         self.inputs: list[int] = []
@@ -96,6 +98,12 @@ class Recorded(Tensor):
 
     @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
+        with level.lock:
+            return cls.written(op, level, args, params)
+
+    @classmethod
+    def written(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
+        """What op gives, and the step that gives it."""
         key = step_key(op, args, params)
         if key is not None and key in level.known:
             return level.known[key]
