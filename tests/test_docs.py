@@ -116,7 +116,7 @@ def test_links_of_page_lead_somewhere(page):
 def anchors(page):
     """The names of a page's headings as a link spells them."""
     heads = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text()), re.M)
-    return {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+    return {re.sub(r"[^a-z0-9_ -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 @of_pages
