@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dualdiff.errors import EscapedTensor, InputTypeError
+from dualdiff.memory import shown
 
 new_level = itertools.count(1).__next__  # never reset: no transform call can meet another one's number
 
@@ -22,11 +23,12 @@ new_level = itertools.count(1).__next__  # never reset: no transform call can me
 class Level:
     """One call of a transform: its number orders nesting, and it knows whether it is still running."""
 
-    __slots__ = ("number", "closed", "transform", "function", "code")
+    __slots__ = ("number", "closed", "transform", "function", "code", "guarded")
 
-    def __init__(self, transform: str, f: Callable | None = None):
+    def __init__(self, transform: str, f: Callable | None = None, guarded: dict | None = None):
         self.number: float = new_level()
         self.closed = False
+        self.guarded = guarded  # arrays that must not be written (modes/guard.py); None: no guard
         self.transform = transform
         self.function = getattr(f, "__name__", None) or type(f).__name__
         self.code = getattr(f, "__code__", None)  # names the user's line without keeping f alive
@@ -46,11 +48,10 @@ class TapeLevel(Level):
     without testing for it.
     """
 
-    __slots__ = ("tick", "guarded")
+    __slots__ = ("tick",)
 
-    def __init__(self, transform: str, f: Callable | None = None, guarded: list | None = None):
-        super().__init__(transform, f)
-        self.guarded = guarded  # arrays that must not be written (modes/guard.py); None: no guard
+    def __init__(self, transform: str, f: Callable | None = None, guarded: dict | None = None):
+        super().__init__(transform, f, guarded)
         self.tick = itertools.count(0, -1).__next__
 
     def close(self) -> None:
@@ -66,11 +67,17 @@ def raise_escaped(transform: str, function: str, code: Any) -> NoReturn:
     )
 
 
+CONSTANT = Level("constant")
+CONSTANT.number = -1  # of the arrays that no transform has touched but that tensors may be written into
+
+
 class Tracer:
     """A value inside a transform; `level` says which call made it. Operators live in tensor.py."""
 
     __slots__ = ()
-    level: Level
+    level: Any
+    primal: Any
+    constant: Any  # the class of CONSTANT, set by modes/constant.py
 
     @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
@@ -99,6 +106,7 @@ class Op:
     shifts        names of parameters that hold non-negative axis numbers
     multiple      whether evaluate returns a tuple
     moves         linear: whether it only moves elements and computes nothing, so that nothing can warn
+    views         whether NumPy's result shows the memory of the argument; "read-only" if it cannot be written
     structure     optional, what reaches what: "prefix", or (*xs, **params) -> labels or places (declare.py)
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
@@ -108,7 +116,7 @@ class Op:
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
         "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "moves",
-        "structure", "domain", "doc", "source", "arity", "complex",
+        "views", "structure", "domain", "doc", "source", "arity", "complex",
     )  # fmt: skip
     name: str
     kind: str
@@ -128,6 +136,7 @@ class Op:
     shifts: Any
     multiple: Any
     moves: Any
+    views: Any
     structure: Any
     domain: Any
     source: Any
@@ -161,9 +170,12 @@ def raise_count(op: Op, given: int) -> NoReturn:
 def bind(op: Op, args: tuple, params: dict) -> Any:
     """Apply `op`: the argument with the highest level acts, and with no tracer NumPy does."""
     top = None
+    constants = False
     for x in args:
         if type(x) is np.ndarray or not isinstance(x, Tracer):  # the first test only saves time
             continue
+        if x.level is CONSTANT:
+            constants = True
         if top is None or x.level.number > top.level.number:
             top = x
     if top is None:
@@ -171,7 +183,15 @@ def bind(op: Op, args: tuple, params: dict) -> Any:
     level = top.level
     if level.closed:
         level.escaped()
-    return type(top).interpret(op, level, args, params)
+    if constants and level is not CONSTANT:
+        args = tuple(map(plain, args))
+    y = type(top).interpret(op, level, args, params)
+    return shown(args[0], y, op.views == "read-only") if op.views and isinstance(y, Tracer) else y
+
+
+def plain(x: Any) -> Any:
+    """x, or the array under it if no transform has touched it."""
+    return x.primal if isinstance(x, Tracer) and x.level is CONSTANT else x
 
 
 OPS: dict[str, Op] = {}

@@ -174,8 +174,17 @@ def _elementwise_out(evaluate: Callable, *xs: Any) -> Aval:
     return Aval(shape, _elementwise_dtype(evaluate, tuple(getattr(x, "dtype", type(x)) for x in xs)))
 
 
-_OPTIONAL = ("out", "batch", "core", "shifts", "moves", "structure", "pullback", "domain", "source", "linear")
-_ACCEPTED = {"evaluate", "transpose", "transposes", "differential", "constant", "multiple", *_OPTIONAL}
+_OPTIONAL = ("out", "batch", "core", "shifts", "moves", "views", "structure", "pullback", "domain", "source")
+_ACCEPTED = {
+    "evaluate",
+    "transpose",
+    "transposes",
+    "differential",
+    "linear",
+    "constant",
+    "multiple",
+    *_OPTIONAL,
+}
 
 
 def op(namespace: type) -> Op:
@@ -193,6 +202,8 @@ def op(namespace: type) -> Op:
                                          parameters, along which alone it acts; or batch(size, mapped,
                                          values, params)
     moves = True                         it only moves elements: forward mode need not silence warnings
+    views = True                         NumPy's result shows the memory of the argument, so that neither may
+                                         be written while both live; "read-only" where none can write to it
     structure                            for sparsity, where core and shifts say too little: "prefix" if an
                                          element needs those before it; or (*xs, **params) -> the labels of
                                          the arguments and of the result, as einsum has them, or for each

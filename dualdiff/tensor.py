@@ -19,6 +19,7 @@ from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
 from dualdiff.errors import ConversionError, InputTypeError, MutationError, NoDerivative
 from dualdiff.ops import (
     arrange,
+    assignment,
     creation,
     differences,
     elementwise,
@@ -47,6 +48,7 @@ from dualdiff.ops import (
     structural,
     ufuncs,
     updates,
+    writing,
 )
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
@@ -89,6 +91,14 @@ OPERATORS: dict[str, tuple[str, str | None, Callable]] = {
     "absolute": ("__abs__", None, operator.abs),
     "matmul": ("__matmul__", "__rmatmul__", operator.matmul),
 }
+
+
+# The operators that write in place.
+IN_PLACE: dict[str, str] = {
+    "__iadd__": "add", "__isub__": "subtract", "__imul__": "multiply", "__itruediv__": "divide",
+    "__ifloordiv__": "floor_divide", "__imod__": "remainder", "__ipow__": "power", "__imatmul__": "matmul",
+    "__iand__": "bitwise_and", "__ior__": "bitwise_or", "__ixor__": "bitwise_xor",
+}  # fmt: skip
 
 
 def has_entries(op: Op) -> bool:
@@ -140,9 +150,13 @@ def ufunc_protocol(entries: dict[Callable, Callable]) -> Callable:
 
 
 class Tensor(Tracer):
-    """What the tensors of every mode have in common. `isinstance(x, np.ndarray)` is False, on purpose."""
+    """What the tensors of every mode have in common. `isinstance(x, np.ndarray)` is False, on purpose.
 
-    __slots__ = ()
+    All have the same slots, under names that say what a mode keeps there, so that a tensor that is written to
+    can become one of another mode. `alias` belongs to memory.py.
+    """
+
+    __slots__ = ("level", "primal", "part", "alias", "__weakref__")
     __hash__ = object.__hash__
     entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
 
@@ -178,8 +192,8 @@ class Tensor(Tracer):
         raise ConversionError(
             f"a {type(self).__name__} of shape {self.shape} was about to become a plain array, "
             "which would drop its derivative.",
-            "Build arrays of tensors with np.stack or dualdiff.numpy.array, write with x.at[i].set(v), or "
-            "pass stop_gradient(x).",
+            "Build arrays of tensors with np.stack or dualdiff.numpy.array; to write tensors into an array, "
+            "start from dualdiff.numpy.zeros, np.zeros_like(x) or x.copy(); or pass stop_gradient(x).",
         )
 
     # ---------------------------------------------------------------- attributes
@@ -201,6 +215,20 @@ class Tensor(Tracer):
     @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
+
+    def become(self, y: Any) -> None:
+        """Be y from now on, under every name that this tensor has."""
+        if not isinstance(y, Tensor):
+            y = self.constant(y)
+        self.__class__ = type(y)  # type: ignore[assignment]
+        self.level, self.primal, self.part = y.level, y.primal, getattr(y, "part", None)
+        self.alias = None
+
+    def again(self) -> Tensor:
+        """A tensor of the same value that keeps it when this one is written to."""
+        y = object.__new__(type(self))
+        y.level, y.primal, y.part = self.level, self.primal, getattr(self, "part", None)
+        return y
 
     @property
     def T(self) -> Any:
@@ -296,6 +324,10 @@ class Tensor(Tracer):
     searchsorted = ordering.searchsorted
     clip = ordering.clip
     round = ordering.round
+    fill = assignment.fill
+    put = assignment.put
+    sort = assignment.sort
+    partition = assignment.partition
 
     # ---------------------------------------------------------------- operators without a fast entry
     def __divmod__(self, other: Any) -> Any:
@@ -322,35 +354,7 @@ class Tensor(Tracer):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise MutationError(
-            f"index assignment on a {type(self).__name__} of shape {self.shape}.",
-            "Write x = x.at[i].set(v), or .add(v), which return the updated tensor.",
-        )
-
-    def _in_place(self, other: Any, op: Op) -> Any:
-        # A number is immutable in NumPy as well: += makes a new one. An array would change for every name
-        # bound to it, which rebinding this one name would miss.
-        if self.ndim == 0:
-            return op(self, other)
-        raise MutationError(
-            f"in-place {op.name} on a {type(self).__name__} of shape {self.shape}.",
-            "Write x = x + v instead of x += v.",
-        )
-
-    def __iadd__(self, other: Any) -> Any:
-        return self._in_place(other, OPS["add"])
-
-    def __isub__(self, other: Any) -> Any:
-        return self._in_place(other, OPS["subtract"])
-
-    def __imul__(self, other: Any) -> Any:
-        return self._in_place(other, OPS["multiply"])
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self._in_place(other, OPS["divide"])
-
-    def __ipow__(self, other: Any) -> Any:
-        return self._in_place(other, OPS["power"])
+        writing.assign(self, key, value)
 
     # ---------------------------------------------------------------- Python's view of a value
     def __len__(self) -> int:
@@ -391,7 +395,8 @@ class Tensor(Tracer):
         return ConversionError(
             f"{conversion}() of a {type(self).__name__} would drop its derivative; math.* and writing into a "
             "plain array convert as well.",
-            "Use the np.* function on the tensor itself, np.stack to build arrays, or stop_gradient(x).",
+            "Use the np.* function on the tensor itself, np.stack to build arrays, dualdiff.numpy.zeros or "
+            "x.copy() for an array to write tensors into, or stop_gradient(x).",
         )
 
     def __format__(self, spec: str) -> str:
@@ -415,17 +420,10 @@ class Tensor(Tracer):
         )
 
 
-WRITING = frozenset(["fill", "partition", "put", "resize", "setfield", "sort"])
-RETURNED = frozenset(["partition", "resize", "sort"])  # NumPy's functions of these names return a new array
-
-
 def _unavailable(name: str) -> property:
     def refuse(self: Tensor) -> NoReturn:
-        if name in WRITING:
-            raise MutationError(
-                f"ndarray.{name} writes in place.",
-                f"Write x = np.{name}(x, ...)." if name in RETURNED else "Write x = x.at[i].set(v).",
-            )
+        if name == "resize":
+            raise MutationError("ndarray.resize changes an array's memory.", "Write x = np.resize(x, shape).")
         raise NoDerivative(
             f"ndarray.{name} is not available on a {type(self).__name__}.", "Apply it to stop_gradient(x)."
         )
@@ -446,6 +444,9 @@ def _operator(op: Op, reflected: bool) -> Callable:
         return lambda self: bind(op, (self,), {})
     return lambda self, other: bind(op, (self, other), {})
 
+
+for _method, _name in IN_PLACE.items():
+    setattr(Tensor, _method, writing.in_place(OPS[_name]))
 
 # Avals answer the same operators: an entry applies the plain operator to whatever a tensor holds.
 for _class in (Tensor, Aval):

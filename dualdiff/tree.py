@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualdiff.core import plain
 from dualdiff.errors import StructureError
 
 
@@ -75,7 +76,7 @@ def flatten(value: Any) -> tuple[list, Tree]:
 def _walk(value: Any, leaves: list) -> Tree:
     parts = None if type(value) in _LEAVES else _parts(value)
     if parts is None:
-        leaves.append(value)
+        leaves.append(plain(value))  # an array made to be written to enters and leaves as its value
         return LEAF
     keys, children = parts
     before = len(leaves)

@@ -19,7 +19,8 @@ from dualdiff.tensor import PLAIN, Tensor, has_entries, install
 class BatchTensor(Tensor):
     """One value per example; `shape` is that of one example. The level knows the size of the batch."""
 
-    __slots__ = ("level", "value")
+    __slots__ = ()
+    value = Tensor.primal  # with the batch axis first
 
     def __init__(self, level: BatchLevel, value: Any):
         self.level = level

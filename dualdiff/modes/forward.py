@@ -20,7 +20,8 @@ from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entrie
 class DualTensor(Tensor):
     """A value and its tangent, of one shape and dtype. A value without a tangent is never wrapped."""
 
-    __slots__ = ("level", "primal", "tangent")
+    __slots__ = ()
+    tangent = Tensor.part
 
     def __init__(self, level: Level, primal: Any, tangent: Any):
         self.level = level

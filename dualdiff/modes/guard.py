@@ -1,72 +1,146 @@
-"""What a tape keeps of plain arrays must stay as it was: small ones are copied, large ones cannot be written.
+"""What a transform keeps of plain arrays must stay as it was: small ones are copied, large ones are watched.
 
 Reverse mode reads constants, masks and indices again when it sweeps back. A work buffer that the function
 fills anew in between would give a wrong derivative. So a large array that was kept is read-only until the
-function has returned, and writing it raises; the user's arrays are writable again afterwards, also after an
-exception. Large arrays written between the return of vjp or linearize and a later sweep are not watched.
+sweep is done, and writing it raises; the user's arrays are writable again afterwards, also after an
+exception. Where the sweep comes later, after vjp or linearize has returned, it compares the arrays with sums
+taken of them (Stamps). An array that its owner has made read-only needs neither.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core import TapeLevel
-from dualdiff.errors import MutationError
+from dualdiff.core import Level
+from dualdiff.errors import ConversionError, MutationError
+from dualdiff.tensor import Tensor
 
 COPIED = 4096  # bytes up to which a copy costs less than an op
 
-# By id, the arrays that are read-only for a tape, each with the views that become writable only after it.
-_locked: dict[int, list[np.ndarray]] = {}
+
+class Lock:
+    """An array that is read-only for some transforms: how many, and the views that wait for it."""
+
+    __slots__ = ("array", "holders", "waiting")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.holders = 0
+        self.waiting: list[np.ndarray] = []
 
 
-def kept(level: TapeLevel, x: Any) -> Any:
-    """x for the tape of `level`: a copy if it is a small array, else x, read-only while the level is open."""
-    if level.guarded is None or type(x) is not np.ndarray:
+_locks: dict[int, Lock] = {}  # by id of the array, which its lock keeps alive
+_turn = threading.Lock()  # taken for large arrays alone, once for each that a transform keeps
+
+
+def kept(level: Level, x: Any) -> Any:
+    """x for the tape of `level`: a copy if it is a small array, else x, read-only while the level is guarded.
+
+    A tensor of another level may be written to as well, but its value never is.
+    """
+    if level.guarded is None:
         return x
+    if type(x) is not np.ndarray:
+        return x.again() if isinstance(x, Tensor) else x
     if x.nbytes <= COPIED:
         return x.copy()
-    owner: Any = x
-    while type(owner) is np.ndarray:  # a view, and what it is a view of
-        if owner.flags.writeable:
-            owner.setflags(write=False)
-            level.guarded.append(owner)
-            _locked[id(owner)] = []
-        owner = owner.base
+    if id(x) not in level.guarded:
+        with _turn:
+            level.guarded[id(x)] = (x, lock(x))
     return x
 
 
-def release(level: TapeLevel) -> None:
-    """Make the arrays writable again, owners before their views."""
+def lock(x: np.ndarray) -> list[Lock]:
+    """Make x and what it is a view of read-only, but for arrays that their owner has made so."""
+    taken, owner = [], x
+    while type(owner) is np.ndarray:
+        if owner.flags.writeable:
+            _locks[id(owner)] = Lock(owner)
+            owner.setflags(write=False)
+        if id(owner) in _locks:
+            _locks[id(owner)].holders += 1
+            taken.append(_locks[id(owner)])
+        owner = owner.base  # type: ignore[assignment]
+    return taken
+
+
+def release(level: Level) -> None:
+    """Make the arrays writable again for which no other level waits, owners before their views."""
     if level.guarded:
-        for x in level.guarded if len(level.guarded) == 1 else sorted(level.guarded, key=depth):
-            unlock(x)
+        with _turn:
+            for _, taken in level.guarded.values():
+                for one in reversed(taken):
+                    one.holders -= 1
+                    if not one.holders:
+                        del _locks[id(one.array)]
+                        unlock(one.array, one.waiting)
     level.guarded = None
 
 
-def depth(x: np.ndarray) -> int:
-    """How many arrays x is a view of, one through another."""
-    return 1 + depth(x.base) if type(x.base) is np.ndarray else 0
-
-
-def unlock(x: np.ndarray) -> None:
-    """Make x writable, and what waits for it; x waits while an outer level guards what it is a view of."""
-    waiting = _locked.pop(id(x), [])
-    try:
-        x.setflags(write=True)
-    except ValueError:
-        owner: Any = x.base
-        while type(owner) is np.ndarray and id(owner) not in _locked:
-            owner = owner.base
-        if type(owner) is np.ndarray:
-            _locked[id(owner)].append(x)
+def unlock(x: np.ndarray, waiting: list[np.ndarray]) -> None:
+    """Make x writable, and the views that wait for it; x waits while what it is a view of is locked."""
+    owner = x.base
+    while type(owner) is np.ndarray and id(owner) not in _locks:
+        owner = owner.base
+    if type(owner) is np.ndarray:
+        _locks[id(owner)].waiting += [x, *waiting]
+        return
+    x.setflags(write=True)
     for view in waiting:
-        unlock(view)
+        unlock(view, [])
 
 
-def explain(level: TapeLevel, error: ValueError) -> None:
-    """Say why an array of the user's is read-only, if that is what the error is about."""
+# -------------------------------------------------- after the function has returned
+class Stamps:
+    """The large arrays that a tape keeps, and sums of them by which a later sweep knows that they changed."""
+
+    __slots__ = ("stamped", "function")
+
+    def __init__(self, level: Level):
+        self.function = level.function
+        arrays = [x for x, taken in level.guarded.values() if taken] if level.guarded else []
+        self.stamped = [(x, sums(x)) for x in arrays]
+
+    def check(self) -> None:
+        for x, before in self.stamped:
+            if any(not np.array_equal(a, b) for a, b in zip(before, sums(x), strict=True)):
+                raise MutationError(
+                    f"an array of shape {x.shape} and dtype {x.dtype} that {self.function} had combined with "
+                    "a tensor was changed between its return and the sweep.",
+                    "Leave what a function reads as it is while its pullback is in use, or give it a copy.",
+                )
+
+
+ROW = 1021  # words; odd, so that the same change of every word of a row never adds up to zero modulo 2**64
+
+
+def sums(x: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The bytes of an array as words of 64 bits in rows: the sums of rows and of columns, and the rest as it is.
+
+    A change goes unnoticed only if every row and every column keeps its sum modulo 2**64. One pass costs about
+    as much as reading the array.
+    """
+    bytes_ = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+    words = bytes_[: bytes_.size // 8 * 8].view(np.uint64)
+    rows = words[: words.size // ROW * ROW].reshape(-1, ROW)
+    rest = bytes_[rows.size * 8 :].copy()
+    by_row = np.empty(len(rows), np.uint64)
+    by_column = np.zeros(ROW, np.uint64)
+    for start in range(0, len(rows), 32):  # a block stays in the cache for its second sum
+        block = rows[start : start + 32]
+        np.add.reduce(block, axis=1, out=by_row[start : start + 32])
+        by_column += np.add.reduce(block, axis=0)
+    return by_row, by_column, rest
+
+
+# -------------------------------------------------- errors
+def explain(level: Level, error: Exception) -> None:
+    """Raise what an error of NumPy's is about: an array that is read-only for now, a tensor in an array."""
+    if isinstance(error.__cause__, ConversionError):  # a[0] = tensor
+        raise error.__cause__ from None
     if level.guarded and "read-only" in str(error):
         raise MutationError(
             f"{level.function} wrote into a plain array that it had combined with a tensor before: {error}.",

@@ -54,8 +54,8 @@ class RecordLevel(Level):
 class Recorded(Tensor):
     """A plain value and its place in the program."""
 
-    __slots__ = ("level", "value", "place")
-    level: Any
+    __slots__ = ()
+    value, place = Tensor.primal, Tensor.part
     # No fast entries are installed: recording is done once.
 
     def __init__(self, level: RecordLevel, value: Any, place: int):
@@ -106,7 +106,7 @@ class Recorded(Tensor):
         """What op gives, and the step that gives it."""
         key = step_key(op, args, params)
         if key is not None and key in level.known:
-            return level.known[key]
+            return level.known[key].again()  # an object of its own, since one may be written to
         places = tuple([x.place if type(x) is cls else level.reserve(frozen(x)) for x in args])
         values = [x.value if type(x) is cls else x for x in args]
         function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate

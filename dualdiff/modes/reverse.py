@@ -26,7 +26,8 @@ from dualdiff.tensor import SEQUENCES, Tensor, numeric
 class TapeTensor(Tensor):
     """A value and the node that made it."""
 
-    __slots__ = ("level", "primal", "node", "__weakref__")
+    __slots__ = ()
+    node = Tensor.part
 
     def __init__(self, level: TapeLevel, primal: Any, node: Node):
         self.level = level

@@ -156,11 +156,12 @@ def sum_to_shape(x_bar: Any, shape: tuple[int, ...], op: str = "") -> Any:
 class Tape:
     """The nodes between some leaves and some outputs, oldest first, to be swept both ways."""
 
-    __slots__ = ("nodes", "roots", "leaves")
+    __slots__ = ("nodes", "roots", "leaves", "check")
 
-    def __init__(self, leaves: list[int], roots: list[Node | None]):
+    def __init__(self, leaves: list[int], roots: list[Node | None], check: Callable = lambda: None):
         self.leaves = leaves
         self.roots = roots
+        self.check = check  # before a sweep: that what the tape keeps has not changed
         reached = {root[0]: root for root in roots if root is not None}
         todo = list(reached.values())
         while todo:
@@ -172,12 +173,14 @@ class Tape:
 
     def pull(self, y_bars: Iterable) -> list:
         """Cotangents of the leaves, None where nothing arrives."""
+        self.check()
         pairs = zip(self.roots, y_bars, strict=True)
         bars = sweep([(root, y_bar) for root, y_bar in pairs if root is not None])
         return [bars.get(ident) for ident in self.leaves]
 
     def push(self, x_dots: Iterable) -> list:
         """Tangents of the roots, None where nothing arrives."""
+        self.check()
         dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
         with np.errstate(all="ignore"):
             for ident, shape, dtype, rule, y, xs, params, *parents in self.nodes:

@@ -19,11 +19,10 @@ from numpy import (  # dtypes, and questions about them
     promote_types, result_type, uint8, uint16, uint32, uint64,
 )
 from numpy import (  # plain arrays and indices, from shapes
-    arange, bartlett, blackman, broadcast_shapes, diag_indices, diag_indices_from, empty, empty_like, eye,
-    from_dlpack, fromfunction, hamming, hanning, identity, indices, ix_, kaiser, mask_indices, ones,
-    ones_like,
+    arange, bartlett, blackman, broadcast_shapes, diag_indices, diag_indices_from, eye,
+    from_dlpack, fromfunction, hamming, hanning, identity, indices, ix_, kaiser, mask_indices,
     ravel_multi_index, tri, tril_indices, tril_indices_from, triu_indices, triu_indices_from,
-    unravel_index, zeros, zeros_like,
+    unravel_index,
 )
 from numpy import (  # element by element, one argument
     abs, absolute, acos, acosh, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, around, asin, asinh,
@@ -81,8 +80,8 @@ from numpy import emath, lib
 from dualdiff.numpy import fft, linalg
 from dualdiff.ops.arrange import repeat, roll, tile
 from dualdiff.ops.creation import (
-    array, asarray, asarray_chkfinite, ascontiguousarray, full, geomspace, linspace, logspace, require,
-    vander,
+    array, asarray, asarray_chkfinite, ascontiguousarray, empty, empty_like, full, full_like, geomspace,
+    linspace, logspace, ones, ones_like, require, vander, zeros, zeros_like,
 )
 from dualdiff.ops.creation import asarray as asanyarray, ascontiguousarray as asfortranarray
 from dualdiff.ops.indexing import take
@@ -90,6 +89,6 @@ from dualdiff.ops.joining import unstack
 from dualdiff.ops.padding import pad
 from dualdiff.ops.products import matvec, vecmat
 from dualdiff.ops.scans import cumulative_prod, cumulative_sum
-from dualdiff.ops.structural import astype, full_like
+from dualdiff.ops.structural import astype
 
 __array_api_version__ = "2024.12"

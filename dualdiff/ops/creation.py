@@ -1,6 +1,6 @@
-"""Arrays made of tensors: array of nested sequences, full, linspace and its kin.
+"""Arrays made of tensors: array of nested sequences, zeros and its kin to be written to, linspace and its kin.
 
-What is constant from the start (zeros, ones, arange, eye) is NumPy's own and is no concern of this file.
+What is constant and stays so (arange, eye) is NumPy's own and is no concern of this file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dualdiff.ops.structural import (
     as_array,
     astype,
     broadcast_to,
+    check_order,
     concatenate,
+    copy,
     expand_dims,
     moveaxis,
     reshape_to,
@@ -79,23 +81,69 @@ def asarray_chkfinite(a, dtype=None, order=None):
     return x
 
 
+# -------------------------------------------------- arrays to be written
+# What these make can be written to with tensors, which a plain array cannot.
+@numpy_function(np.zeros)
+def zeros(shape, dtype=float, order="C", *, device=None, like=None):
+    """Zeros that tensors can be written into."""
+    return Tracer.constant(np.zeros(shape, dtype, order, device=device))
+
+
+@numpy_function(np.empty)
+def empty(shape, dtype=float, order="C", *, device=None, like=None):
+    """An array without values that tensors can be written into."""
+    return Tracer.constant(np.empty(shape, dtype, order, device=device))
+
+
+@numpy_function(np.ones)
+def ones(shape, dtype=None, order="C", *, device=None, like=None):
+    """Ones that tensors can be written into."""
+    return Tracer.constant(np.ones(shape, dtype, order, device=device))
+
+
 @numpy_function(np.full)
 def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
-    """The fill value, with its derivative, everywhere."""
+    """The fill value, with its derivative, everywhere; other tensors can be written into it."""
     if not holds_tensor(fill_value):
-        return np.full(shape, fill_value, dtype, order, device=device)
-    x = broadcast_to(array(fill_value), shape)
-    return x if dtype is None else astype(x, dtype)
+        return Tracer.constant(np.full(shape, fill_value, dtype, order, device=device))
+    x = array(fill_value)
+    return copy(astype(broadcast_to(x, shape), x.dtype if dtype is None else dtype))
 
 
-# With like=x the constant creators come here as well; their arrays are plain.
-@numpy_function(np.zeros, np.empty)
-def zeros(shape, dtype=float, order="C", *, device=None, like=None):
-    """Plain zeros."""
-    return np.zeros(shape, dtype, order, device=device)
+@numpy_function(np.zeros_like)
+def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    """Zeros in the shape and dtype of an array, that tensors can be written into."""
+    return Tracer.constant(np.zeros(*shape_and_dtype(a, dtype, order, shape)))
 
 
-for _f in (np.ones, np.eye, np.identity, np.arange, np.tri):
+@numpy_function(np.empty_like)
+def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    """An array in the shape and dtype of another, without values, that tensors can be written into."""
+    return Tracer.constant(np.empty(*shape_and_dtype(prototype, dtype, order, shape)))
+
+
+@numpy_function(np.ones_like)
+def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    """Ones in the shape and dtype of an array, that tensors can be written into."""
+    return Tracer.constant(np.ones(*shape_and_dtype(a, dtype, order, shape)))
+
+
+@numpy_function(np.full_like)
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    """The fill value, with its derivative, in the shape and dtype of an array."""
+    shape, dtype = shape_and_dtype(a, dtype, order, shape)
+    return full(shape, fill_value, dtype)
+
+
+def shape_and_dtype(a: Any, dtype: Any, order: Any, shape: Any) -> tuple:
+    """Those given, else those of the array."""
+    check_order(order)
+    a = as_array(a)
+    return a.shape if shape is None else shape, a.dtype if dtype is None else dtype
+
+
+# With like=x the other constant creators come here as well; their arrays are plain.
+for _f in (np.eye, np.identity, np.arange, np.tri):
     numpy_function(_f)(_f)
 
 

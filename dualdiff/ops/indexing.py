@@ -26,6 +26,7 @@ class cut:
     """Basic indexing: integers, slices, None and `...`, a view in NumPy; the adjoint pads with zeros."""
 
     moves = True
+    views = True
 
     def evaluate(x, *, key):
         return x[key]

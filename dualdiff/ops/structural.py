@@ -64,6 +64,7 @@ class reshape_to:
     """The same elements in C order under another shape."""
 
     moves = True
+    views = True
 
     def evaluate(x, *, shape):
         return x.reshape(shape)
@@ -86,6 +87,7 @@ class permute:
     """Axes in another order."""
 
     moves = True
+    views = True
 
     def evaluate(x, *, axes):
         return x.transpose(axes)
@@ -109,6 +111,7 @@ class expand_to:
     """Broadcasting; its adjoint sums the copies, which reverse mode does for every rule in one place."""
 
     moves = True
+    views = "read-only"
 
     def evaluate(x, *, shape):
         return np.broadcast_to(x, shape)
@@ -419,25 +422,3 @@ def iscomplexobj(x):
 def isrealobj(x):
     """Whether the dtype is not complex."""
     return x.dtype.kind != "c"
-
-
-@numpy_function(np.zeros_like, np.empty_like)
-def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    """Constant zeros in the shape and dtype of a tensor."""
-    check_order(order)
-    return np.zeros(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
-
-
-@numpy_function(np.ones_like)
-def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    """Constant ones in the shape and dtype of a tensor."""
-    check_order(order)
-    return np.ones(a.shape if shape is None else shape, a.dtype if dtype is None else dtype)
-
-
-@numpy_function(np.full_like)
-def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    """The fill value, with its derivative, in the shape and dtype of an array."""
-    check_order(order)
-    filled = broadcast_to(as_array(fill_value), a.shape if shape is None else shape)
-    return astype(filled, a.dtype if dtype is None else dtype)

@@ -15,11 +15,11 @@ import numpy as np
 
 from dualdiff.core import FUNCTIONS, Op
 from dualdiff.declare import refuse
-from dualdiff.errors import ConversionError, MutationError, NoDerivative
+from dualdiff.errors import NoDerivative
+from dualdiff.ops import writing
 from dualdiff.ops.structural import as_array, cast
 
 _METHODS: dict[tuple[np.ufunc, str], Callable] = {}
-WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
 
 
 def ufunc_method(ufunc: np.ufunc, method: str) -> Callable:
@@ -38,9 +38,11 @@ def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
     name = f"np.{ufunc.__name__}" if known else f"the ufunc {ufunc.__name__}"  # of SciPy, or a user's own
     name += "" if method == "__call__" else f".{method}"
     if method == "at":
-        raise MutationError(f"{name} writes in place.", "Write x = x.at[i].add(v).")
+        return writing.at(_known(ufunc, name), name, *inputs)
     if "out" in kwargs:
-        _refuse_out(name, kwargs.pop("out"))
+        outs = kwargs.pop("out")
+        if any(place is not None for place in outs):
+            return _into(ufunc, name, method, inputs, outs, kwargs)
     if method == "outer":
         a, b = (as_array(x) for x in inputs)
         return _apply(ufunc, name, (a.reshape(a.shape + (1,) * b.ndim), b), kwargs)
@@ -54,14 +56,18 @@ def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
     return _apply(ufunc, name, inputs, kwargs)
 
 
-def _refuse_out(name: str, out: Any) -> None:
-    for place in out if isinstance(out, tuple) else (out,):
-        if isinstance(place, np.ndarray):
-            raise ConversionError(
-                f"{name}(..., out=) would write a tensor into a plain array and drop its derivative.",
-                "Leave out= away and use the result.",
-            )
-        refuse(name, out=place)
+def _into(ufunc: np.ufunc, name: str, method: str, inputs: tuple, outs: tuple, kwargs: dict) -> Any:
+    """The result written into the tensors of out=, where the condition of where= holds."""
+    for out in outs:
+        if out is not None:
+            writing.writable(out, f"{name}(..., out=)", operand=True)
+    mask = kwargs.pop("where", True) if method == "__call__" else True
+    casting = kwargs.get("casting", "same_kind")
+    ys = call(ufunc, method, inputs, kwargs)
+    if len(outs) == 1:
+        return writing.store(outs[0], ys, name, mask, casting)
+    pairs = zip(outs, ys, strict=True)
+    return tuple(y if out is None else writing.store(out, y, name, mask, casting) for out, y in pairs)
 
 
 def from_scipy(ufunc: np.ufunc) -> bool:
@@ -73,13 +79,7 @@ def from_scipy(ufunc: np.ufunc) -> bool:
 
 
 def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
-    ours = FUNCTIONS.get(ufunc)
-    if ours is None and from_scipy(ufunc):
-        importlib.import_module("dualdiff.special")  # made of everything below it, so looked up when asked
-        name = f"scipy.special.{ufunc.__name__.lstrip('_')}"
-        ours = FUNCTIONS.get(ufunc)
-    if ours is None:
-        raise _no_rule(name)
+    ours = FUNCTIONS[_known(ufunc, name)]
     dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
     if kwargs.get("where") is True:
         kwargs.pop("where")
@@ -100,12 +100,20 @@ def _cast(inputs: tuple, dtype: Any, casting: str) -> tuple:
     return tuple(cast(x, dtype, casting) for x in inputs)
 
 
+def _known(ufunc: np.ufunc, name: str) -> np.ufunc:
+    """The ufunc, if there is a rule for it."""
+    if ufunc not in FUNCTIONS and from_scipy(ufunc):
+        importlib.import_module("dualdiff.special")  # made of everything below it, so looked up when asked
+        name = f"scipy.special.{ufunc.__name__.lstrip('_')}"
+    if ufunc not in FUNCTIONS:
+        raise _no_rule(name)
+    return ufunc
+
+
 def call_function(func: Callable, args: tuple, kwargs: dict) -> Any:
     """Answer a NumPy function, some argument holding a tensor."""
     ours = FUNCTIONS.get(func)
     if ours is None:
-        if func in WRITING:
-            raise MutationError(f"{_name(func)} writes in place.", "Write x = x.at[i].set(v).")
         raise _no_rule(_name(func))
     if not kwargs and not isinstance(ours, Op):  # nothing to refuse
         return ours(*args)
@@ -119,14 +127,18 @@ def _name(func: Callable | str) -> str:
 def call_with_signature(ours: Callable, func: Callable | str, args: tuple, kwargs: dict) -> Any:
     """Call a function of ours; a keyword that it does not have raises NoDerivative with its name."""
     if kwargs:
-        if kwargs.get("out") is not None:
-            _refuse_out(_name(func), kwargs["out"])
+        out = kwargs.get("out")
+        if out is not None:
+            name, out = _name(func), out[0] if isinstance(out, tuple) else out
+            writing.writable(out, f"{name}(..., out=)", operand=True)
+            rest = {k: v for k, v in kwargs.items() if k != "out"}
+            return writing.store(out, call_with_signature(ours, func, args, rest), name)
         if isinstance(ours, Op):
             refuse(_name(func), **kwargs)
             kwargs = {}
     if isinstance(ours, Op) and ours.arity is not None and len(args) > ours.arity:
-        _refuse_out(_name(func), args[ours.arity])  # np.fix(x, out) and its like
-        args = args[: ours.arity]
+        out, args = args[ours.arity], args[: ours.arity]  # np.fix(x, out) and its like
+        return call_with_signature(ours, func, args, {"out": out})
     try:
         return ours(*args, **kwargs)
     except TypeError as error:

@@ -1,6 +1,7 @@
 """Functional writing: x.at[key].set(v) and its kin, which return the updated array.
 
-A key becomes the flat positions that it reads; `overwrite` is the one op that writes to positions.
+Two ops write: `replace` to a basic key, a box of elements, and `overwrite` to the flat positions that any other
+key reads.
 """
 
 from __future__ import annotations
@@ -15,8 +16,35 @@ from dualdiff.declare import op
 from dualdiff.domains import reals
 from dualdiff.errors import ConversionError
 from dualdiff.ops.elementwise import divide, maximum, minimum, multiply, power
-from dualdiff.ops.indexing import gather, getitem, scatter_add
+from dualdiff.ops.indexing import cut, gather, getitem, is_basic, is_mask, scatter_add, where
 from dualdiff.ops.structural import as_array, astype, expand_to
+
+
+@op
+class replace:
+    """x with v in the elements that a basic key reads, of which v has the shape."""
+
+    def evaluate(x, v, *, key):
+        y = np.array(x)
+        y[key] = v
+        return y
+
+    def out(x, v, *, key):
+        return Aval(x.shape, x.dtype)
+
+    def transpose(y_bar, x, v, *, key):
+        return replace(y_bar, np.zeros(v.shape, y_bar.dtype), key=key), cut(y_bar, key=key)
+
+    def batch(size, mapped, values, params):
+        x, v = (
+            value if m else expand_to(value, shape=(size, *value.shape))
+            for value, m in zip(values, mapped, strict=True)
+        )
+        return replace(x, v, key=(slice(None), *params["key"]))
+
+    def domain(rng, dtype):
+        x, v = reals.sample(rng, (4, 3), dtype), reals.sample(rng, (2, 1), dtype)
+        yield (x, v), {"key": (slice(3, 0, -2), slice(1, 2))}
 
 
 @op
@@ -81,38 +109,45 @@ class At:
         return getitem(np.arange(self.x.size).reshape(self.x.shape), self.key)
 
     def set(self, v: Any) -> Any:
-        return write(self.x, v, self._positions())
+        x, key = self.x, self.key if isinstance(self.key, tuple) else (self.key,)
+        if all(map(is_basic, key)):
+            shape = np.broadcast_to(False, x.shape)[key].shape
+            return replace(x, fitted(v, shape, x), key=key)
+        if len(key) == 1 and isinstance(key[0], Tracer) and is_mask(key[0]) and np.ndim(v) == 0:
+            return where(key[0], fitted(v, (), x), x)  # of which no example decides the shape
+        return write(x, v, self._positions())
 
     def add(self, v: Any) -> Any:
         positions = self._positions()
-        v = fitted(v, positions, self.x)
+        v = fitted(v, positions.shape, self.x)
         return self.x + scatter_add(v, positions, shape=(self.x.size,)).reshape(self.x.shape)
 
     def multiply(self, v: Any) -> Any:
-        return self._apply(multiply, v)
+        return self.apply(multiply, v)
 
     def divide(self, v: Any) -> Any:
-        return self._apply(divide, v)
+        return self.apply(divide, v)
 
     def power(self, v: Any) -> Any:
-        return self._apply(power, v)
+        return self.apply(power, v)
 
     def min(self, v: Any) -> Any:
-        return self._apply(minimum, v)
+        return self.apply(minimum, v)
 
     def max(self, v: Any) -> Any:
-        return self._apply(maximum, v)
+        return self.apply(maximum, v)
 
-    def _apply(self, op: Any, v: Any) -> Any:
+    def apply(self, op: Any, *vs: Any) -> Any:
+        """op(element, *vs) in place of each element; a position that repeats is written again."""
         # One round per repetition of a position: within a round every position is written once.
         x, positions = self.x, self._positions()
-        v = fitted(v, positions, x)
-        flat, values = positions.reshape(-1), v.reshape(-1)
+        flat = positions.reshape(-1)
+        values = [fitted(v, positions.shape, x).reshape(-1) for v in vs]
         # Which positions repeat differs between the examples of a batch, so there a round is one write.
         batched = isinstance(positions, Tracer)
         for chosen in np.arange(flat.size)[:, None] if batched else rounds(flat):
             current = gather(x.reshape(-1), flat[chosen])
-            x = write(x, op(current, gather(values, chosen)), flat[chosen])
+            x = write(x, op(current, *(gather(v, chosen) for v in values)), flat[chosen])
         return x
 
 
@@ -125,8 +160,8 @@ def rounds(positions: np.ndarray) -> list[np.ndarray]:
     return [np.sort(order[repetition == k]) for k in range(int(repetition.max(initial=-1)) + 1)]
 
 
-def fitted(v: Any, positions: Any, x: Any) -> Any:
-    """v as NumPy would write it: broadcast to the written elements and in the dtype of the target."""
+def fitted(v: Any, shape: tuple[int, ...], x: Any) -> Any:
+    """v as NumPy would write it into x: broadcast to the written elements and in the dtype of the target."""
     v = as_array(v)
     if v.dtype.kind == "c" and x.dtype.kind != "c":
         raise ConversionError(
@@ -134,9 +169,14 @@ def fitted(v: Any, positions: Any, x: Any) -> Any:
             "Write np.real(v), or make the target complex first.",
         )
     v = v if v.dtype == x.dtype else astype(v, x.dtype)
-    return v if v.shape == positions.shape else np.broadcast_to(v, positions.shape)
+    if v.shape == shape:
+        return v
+    if v.ndim > len(shape):  # NumPy drops leading axes of 1
+        lead = v.ndim - len(shape)
+        v = v.reshape(v.shape[lead:]) if all(n == 1 for n in v.shape[:lead]) else v
+    return np.broadcast_to(v, shape)
 
 
 def write(x: Any, v: Any, positions: Any) -> Any:
     """x with v at the flat positions."""
-    return overwrite(x, fitted(v, positions, x), positions)
+    return overwrite(x, fitted(v, positions.shape, x), positions)

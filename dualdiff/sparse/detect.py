@@ -61,8 +61,8 @@ class PatternLevel(Level):
 class Varying(Tensor):
     """A value that depends on the input, and its number at this input."""
 
-    __slots__ = ("level", "value")
-    level: Any  # a PatternLevel
+    __slots__ = ()
+    value = Tensor.primal
 
     def __init__(self, level: Any, value: Any):
         self.level = level
@@ -146,7 +146,8 @@ def varying(level: Any, y: Any) -> Any:
 class Reaching(Tensor):
     """A tangent without numbers: its aval, and a relation of its elements to the inputs."""
 
-    __slots__ = ("level", "aval", "relation")
+    __slots__ = ()
+    aval, relation = Tensor.primal, Tensor.part
 
     def __init__(self, level: PatternLevel, aval: Aval, relation: Any):
         self.level = level

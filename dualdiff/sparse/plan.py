@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualdiff.core import TapeLevel
 from dualdiff.errors import InputTypeError, ShapeError
+from dualdiff.modes import guard
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.modes.replay import Program, RecordLevel
 from dualdiff.modes.tape import sweep
@@ -182,14 +184,18 @@ class Plan:
     def pulled(self, chosen: Selection, arrays: list, lanes: int) -> Any:
         """(lanes, inputs): the cotangents for seeds with an array for each output leaf, from one tape."""
         leaves = chosen.leaves
-        idents, _, roots, *_ = run_on_tape(chosen, leaves, chosen.trees, False, self.transform)
+        level = TapeLevel(self.transform, chosen, guarded={})
+        try:
+            idents, _, roots, *_ = run_on_tape(level, chosen, leaves, chosen.trees)
 
-        def pull(bars: list) -> tuple:
-            pairs = [(root, bar) for root, bar in zip(roots, bars, strict=True) if root is not None]
-            bars_of = sweep(pairs)
-            return [bars_of.get(ident) for ident in idents], leaves
+            def pull(bars: list) -> tuple:
+                pairs = [(root, bar) for root, bar in zip(roots, bars, strict=True) if root is not None]
+                bars_of = sweep(pairs)
+                return [bars_of.get(ident) for ident in idents], leaves
 
-        return self.swept(pull, arrays, lanes)
+            return self.swept(pull, arrays, lanes)
+        finally:
+            guard.release(level)
 
     def swept(self, run: Callable, arrays: list, lanes: int) -> Any:
         """Run on the seeds, chunk by chunk: `run` gives batched derivatives and the values they belong to."""

@@ -32,7 +32,8 @@ CLOCK = Clock(LEVEL.tick)
 class EagerTensor(Tensor):
     """A tracked value inside NumPy functions and rules: ops on it are recorded under a GradFn each."""
 
-    __slots__ = ("primal", "node")
+    __slots__ = ()
+    node = Tensor.part
     level = LEVEL
 
     def __init__(self, primal: Any, node: Node):
@@ -49,6 +50,9 @@ class EagerTensor(Tensor):
 
     def concrete(self) -> Any:
         return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
+
+    def again(self) -> EagerTensor:
+        return self  # it is never handed out, so that nobody writes to it
 
     def __repr__(self) -> str:
         return f"EagerTensor({self.primal!r})"

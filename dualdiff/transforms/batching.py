@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import Tracer
 from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.ops.structural import as_array
@@ -105,7 +106,7 @@ def examples_in_front(leaves: list, axes: list, tree: Tree, f: Callable) -> tupl
     sizes: dict[int, int] = {}
     for k, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
         if axis is not None:
-            x = as_array(x)
+            x = x.again() if isinstance(x, Tracer) else as_array(x)
             if x.dtype.kind not in "biufc":
                 kind = described(leaves[k])
                 raise InputTypeError(

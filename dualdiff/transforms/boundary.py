@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Tracer
+from dualdiff.core import Tracer, plain
 from dualdiff.errors import InputTypeError, ShapeError, StructureError
 from dualdiff.tree import LEAF, Tree, flatten, paths, unflatten
 
@@ -60,7 +60,7 @@ def input_leaf(x: Any, transform: str, path: Callable[[], str]) -> Any:
             f"{transform} cannot differentiate with respect to {path()}: its dtype is {dtype}.",
             f"Integers have no derivative: write x.astype(float), or {left_out(transform)}.",
         )
-    return x
+    return x.again() if isinstance(x, Tracer) else x  # f may write to the tensor
 
 
 def left_out(transform: str) -> str:
@@ -128,7 +128,7 @@ def split_aux(result: Any, has_aux: bool, f: Callable) -> tuple[Any, Any]:
 def output_leaves(y: Any, f: Callable, transform: str) -> tuple[list, Tree]:
     """The leaves of a result, each an array, a scalar or a live tensor."""
     if isinstance(y, Tracer) and not y.level.closed:
-        return [y], LEAF
+        return [plain(y)], LEAF
     leaves, tree = flatten(y)
     if not leaves:
         raise StructureError(
@@ -193,7 +193,9 @@ def matching_leaf(v: Any, x: Any, transform: str, what: Callable[[], str]) -> An
             f"{transform} was given {what()} of dtype {v.dtype} for a value of dtype {x.dtype}.",
             "Give it the dtype of its value.",
         )
-    return v if v.dtype == x.dtype or x.dtype.kind not in "fc" else v.astype(x.dtype)
+    if v.dtype != x.dtype and x.dtype.kind in "fc":
+        return v.astype(x.dtype)
+    return v.again() if isinstance(v, Tracer) else v
 
 
 def give_back(derivative: Any, like: Any, seen: set[int]) -> Any:

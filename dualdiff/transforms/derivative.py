@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.core import TapeLevel
 from dualdiff.errors import InputTypeError, ScalarOutputError
+from dualdiff.modes import guard
 from dualdiff.modes.tape import Tape, sweep
 from dualdiff.transforms.boundary import (
     check_callable,
@@ -105,13 +107,17 @@ def with_gradient(
 
 def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
     """Value, cotangent of each leaf, aux, tree of the value: one sweep, which frees the tape as it goes."""
-    idents, ys, roots, tree, aux = run_on_tape(chosen.alone, chosen.leaves, chosen.trees, has_aux, "grad")
-    check_scalar(ys, tree, chosen, holomorphic)
-    (root,) = roots
-    del roots
-    start = [] if root is None else [(root, ys[0].dtype.type(1))]
-    del root
-    bars = sweep(start)
+    level = TapeLevel("grad", chosen.alone, guarded={})
+    try:
+        idents, ys, roots, tree, aux = run_on_tape(level, chosen.alone, chosen.leaves, chosen.trees, has_aux)
+        check_scalar(ys, tree, chosen, holomorphic)
+        (root,) = roots
+        del roots
+        start = [] if root is None else [(root, ys[0].dtype.type(1))]
+        del root
+        bars = sweep(start)
+    finally:
+        guard.release(level)
     return ys[0], [bars.get(ident) for ident in idents], aux, tree
 
 
@@ -296,13 +302,17 @@ def column_blocks(columns: Any, y: Any, leaves: list) -> list:
 def blocks_taped(chosen: Selection, has_aux: bool, chunk_size: Any, mode: str) -> tuple:
     """The same from one recorded run; "auto" turns to forward mode when the outputs outnumber the inputs."""
     leaves = chosen.leaves
-    idents, ys, roots, tree, aux = run_on_tape(chosen.alone, leaves, chosen.trees, has_aux, "jacobian")
-    if mode == "auto" and choose_mode(chosen.size, sum(y.size for y in ys)) == "forward":
-        outputs = sum(y.size for y in ys)
-        columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen, found_size=outputs)
-        return ys, [column_blocks(c, y, leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
-    rows = [row_blocks(y, root, idents, leaves, chunk_size) for y, root in zip(ys, roots, strict=True)]
-    return ys, rows, tree, aux
+    level = TapeLevel("jacobian", chosen.alone, guarded={})
+    try:
+        idents, ys, roots, tree, aux = run_on_tape(level, chosen.alone, leaves, chosen.trees, has_aux)
+        if mode == "auto" and choose_mode(chosen.size, sum(y.size for y in ys)) == "forward":
+            outputs = sum(y.size for y in ys)
+            columns = swept(Tape(idents, roots).push, leaves, chunk_size, chosen, found_size=outputs)
+            return ys, [column_blocks(c, y, leaves) for c, y in zip(columns, ys, strict=True)], tree, aux
+        rows = [row_blocks(y, root, idents, leaves, chunk_size) for y, root in zip(ys, roots, strict=True)]
+        return ys, rows, tree, aux
+    finally:
+        guard.release(level)
 
 
 def row_blocks(y: Any, root: Any, idents: list, leaves: list, chunk_size: Any) -> list:

@@ -10,7 +10,7 @@ import numpy as np
 from dualdiff.avals import aval_of
 from dualdiff.core import Level, TapeLevel
 from dualdiff.errors import InputTypeError, StructureError
-from dualdiff.modes import guard, reverse_entries  # noqa: F401  (the latter for what it installs)
+from dualdiff.modes import constant, guard, reverse_entries  # noqa: F401  (two for what they install)
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
 from dualdiff.modes.tape import Tape, sweep
@@ -64,12 +64,18 @@ def push_forward(
     f: Callable, leaves: list, trees: list[Tree], dots: list, has_aux: bool = False, transform: str = "jvp"
 ) -> tuple:
     """Leaves of the value and of its tangent (None for zero), their tree, and aux without tangents."""
-    level = Level(transform, f)
+    level = Level(transform, f, guarded={})
     try:
-        duals = [DualTensor(level, x, x_dot) for x, x_dot in zip(leaves, dots, strict=True)]
+        duals = [
+            DualTensor(level, guard.kept(level, x), x_dot) for x, x_dot in zip(leaves, dots, strict=True)
+        ]
         y, aux = split_aux(f(*rebuild(trees, duals)), has_aux, f)
         outputs, tree = output_leaves(y, f, transform)
+    except (TypeError, ValueError) as error:
+        guard.explain(level, error)
+        raise
     finally:
+        guard.release(level)
         level.close()
     mine = [own(y, DualTensor, level) for y in outputs]
     ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
@@ -124,18 +130,22 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False, mode: str = "auto") -
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
-def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, transform: str) -> tuple:
-    """Run f on leaves of a tape: the ids of the leaves, value leaves and their nodes, tree, aux."""
-    level = TapeLevel(transform, f, guarded=[])
+def run_on_tape(
+    level: TapeLevel, f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False
+) -> tuple:
+    """Run f on leaves of a tape: the ids of the leaves, value leaves and their nodes, tree, aux.
+
+    What the tape keeps stays guarded until the caller releases the level, which is closed on return.
+    """
     try:
         inputs = [leaf(level, guard.kept(level, x)) for x in leaves]
+        idents = [x.node[0] for x in inputs]  # f may write to its arguments
         y, aux = split_aux(f(*rebuild(trees, inputs)), has_aux, f)
-        outputs, tree = output_leaves(y, f, transform)
-    except ValueError as error:
+        outputs, tree = output_leaves(y, f, level.transform)
+    except (TypeError, ValueError) as error:
         guard.explain(level, error)
         raise
     finally:
-        guard.release(level)
         level.close()
     ys, roots = [], []
     for y in outputs:
@@ -144,16 +154,27 @@ def run_on_tape(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, tra
         roots.append(y.node if mine else None)
     if has_aux:
         aux = map_tree(lambda x: fresh_values([x.primal])[0] if own(x, TapeTensor, level) else x, aux)
-    return [x.node[0] for x in inputs], ys, roots, tree, aux
+    return idents, ys, roots, tree, aux
+
+
+def run_and_stamp(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, transform: str) -> tuple:
+    """The same for sweeps that come later: with the stamps by which they know that nothing has changed."""
+    level = TapeLevel(transform, f, guarded={})
+    try:
+        found = run_on_tape(level, f, leaves, trees, has_aux)
+        return *found, guard.Stamps(level)
+    finally:
+        guard.release(level)
 
 
 def record(
     f: Callable, leaves: list, trees: list[Tree], has_aux: bool = False, transform: str = "vjp"
 ) -> tuple:
     """Value leaves, a reusable pull from cotangent leaves to leaf cotangents (None for zero), tree, aux."""
-    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, transform)
+    idents, ys, roots, tree, aux, stamps = run_and_stamp(f, leaves, trees, has_aux, transform)
 
     def pull(y_bars: Iterable) -> list:
+        stamps.check()
         pairs = zip(roots, y_bars, strict=True)
         bars = sweep([pair for pair in pairs if pair[0] is not None is not pair[1]])
         return [bars.get(ident) for ident in idents]
@@ -231,8 +252,8 @@ def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """
     check_callable(f, "linearize")
     leaves, trees = input_leaves(primals, "linearize", range(len(primals)))
-    idents, ys, roots, tree, aux = run_on_tape(f, leaves, trees, has_aux, "linearize")
-    lin = LinearMap(Tape(idents, roots), leaves, trees, flatten(primals)[1], ys, tree)
+    idents, ys, roots, tree, aux, stamps = run_and_stamp(f, leaves, trees, has_aux, "linearize")
+    lin = LinearMap(Tape(idents, roots, stamps.check), leaves, trees, flatten(primals)[1], ys, tree)
     y = unflatten(tree, fresh_values(ys))
     return (y, lin, aux) if has_aux else (y, lin)
 
