@@ -79,6 +79,10 @@ class Tracer:
     primal: Any
     constant: Any  # the class of CONSTANT, set by modes/constant.py
 
+    def again(self) -> Any:
+        """A tracer of the same value that keeps it when this one is written to; here, none ever is."""
+        return self
+
     @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
         """What this mode makes of `op`; `level` is the highest among the arguments."""

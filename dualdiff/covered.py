@@ -23,7 +23,6 @@ DTYPES = ("float32", "float64", "complex64", "complex128")
 
 # Names of NumPy that no rule is for, and why.
 PLAIN = "takes no array of numbers; plain arrays and tensors are as good"
-WRITES = "writes in place: x.at[i].set(v)"
 DECIDED: dict[str, str] = {
     **dict.fromkeys(
         [
@@ -33,7 +32,6 @@ DECIDED: dict[str, str] = {
         ],
         PLAIN,
     ),
-    **dict.fromkeys(["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"], WRITES),
     **dict.fromkeys(
         [
             "base_repr", "binary_repr", "format_float_positional", "format_float_scientific", "frombuffer",

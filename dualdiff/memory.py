@@ -15,14 +15,14 @@ PRUNED = 32  # entries from which on the dead ones are dropped, so that slices i
 
 
 def shown(x: Any, y: Any, read_only: bool = False) -> Any:
-    """y, made as a view of x; a number shows nothing, nor does a tracer without elements."""
-    if not y.shape or not hasattr(type(y), "alias"):
-        return y
-    return share(x, y, read_only)
+    """y, made as a view of x; a number shows nothing."""
+    return share(x, y, read_only) if y.shape else y
 
 
 def share(x: Any, y: Any, read_only: bool = False) -> Any:
-    """y, that shows the memory of x."""
+    """y, that shows the memory of x; arrays and tracers without elements stay as they are."""
+    if not hasattr(type(y), "alias"):
+        return y
     alias = getattr(x, "alias", None)
     if alias is None:
         x.alias = alias = [ref(x)]
@@ -37,9 +37,21 @@ def share(x: Any, y: Any, read_only: bool = False) -> Any:
 
 
 def read_only(y: Any) -> Any:
-    """y, that NumPy would not let one write."""
+    """y, that NumPy would not let one write; a plain array stays as it is."""
+    if not hasattr(type(y), "alias"):
+        return y
     alias = getattr(y, "alias", None)
     y.alias = alias if type(alias) is tuple else ([ref(y)] if alias is None else alias,)
+    return y
+
+
+def apart(y: Any) -> Any:
+    """y, in memory of its own: NumPy would have copied here."""
+    alias = getattr(y, "alias", None)
+    if alias is not None:
+        shared = alias[0] if type(alias) is tuple else alias
+        shared[:] = [member for member in shared if member() is not y]
+        y.alias = None
     return y
 
 
@@ -50,6 +62,11 @@ def members(x: Any) -> list:
         return [x]
     alive = [member() for member in (alias[0] if type(alias) is tuple else alias)]
     return [y for y in alive if y is not None]
+
+
+def is_view(x: Any) -> bool:
+    """Whether x was made as a view of a tensor that is still alive."""
+    return members(x)[0] is not x
 
 
 def is_read_only(x: Any) -> bool:

@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dualdiff.avals import Aval
-from dualdiff.core import FUNCTIONS, OPS, Op, Tracer, bind
+from dualdiff.core import CONSTANT, FUNCTIONS, OPS, Op, Tracer, bind
 from dualdiff.errors import ConversionError, InputTypeError, MutationError, NoDerivative
+from dualdiff.memory import apart
 from dualdiff.ops import (
     arrange,
     assignment,
@@ -220,12 +221,20 @@ class Tensor(Tracer):
         """Be y from now on, under every name that this tensor has."""
         if not isinstance(y, Tensor):
             y = self.constant(y)
+        made = self.part if self.level is CONSTANT else 0
+        if y.level is not self.level and hasattr(y.level, "size") and made < y.level.number:
+            raise MutationError(
+                f"a write of batched values to a tensor of shape {self.shape} that all examples share.",
+                "Inside vmap, write to an array made there with np.zeros_like, or use x.at[i].set(v).",
+            )
         self.__class__ = type(y)  # type: ignore[assignment]
         self.level, self.primal, self.part = y.level, y.primal, getattr(y, "part", None)
         self.alias = None
 
     def again(self) -> Tensor:
         """A tensor of the same value that keeps it when this one is written to."""
+        if self.level.closed:
+            self.level.escaped()
         y = object.__new__(type(self))
         y.level, y.primal, y.part = self.level, self.primal, getattr(self, "part", None)
         return y
@@ -281,7 +290,7 @@ class Tensor(Tracer):
         return structural.transpose(self, axes[0] if isinstance(axes[0], (tuple, list)) else axes)
 
     def flatten(self, order: str = "C") -> Any:
-        return structural.ravel(self, order)
+        return apart(structural.ravel(self, order))
 
     def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
         return selection.compress(condition, self, axis, out)

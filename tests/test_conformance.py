@@ -14,6 +14,7 @@ import pytest
 import dualdiff as dd
 from dualdiff.core import FUNCTIONS
 from dualdiff.errors import DualdiffError
+from dualdiff.memory import is_read_only, members
 
 ARRAYS = {
     "0-d": np.array(1.5),
@@ -235,4 +236,47 @@ def test_call_on_a_tensor_is_the_call_on_an_array(function, array):
         what = complaint(function, ARRAYS[array], keywords)
         if what is not None:
             found.append(f"{name_of(function)}(x, {keywords}) {what}")
+    assert not found, "\n".join(found)
+
+
+# -------------------------------------------------- memory
+def leaves(y):
+    return [leaf for part in y for leaf in leaves(part)] if isinstance(y, (tuple, list)) else [y]
+
+
+def memory_of(y, x):
+    """How an array shows the memory of x: "" not at all, or by a result that can be written or not."""
+    if not isinstance(y, np.ndarray) or not y.size or not np.shares_memory(x, y):
+        return ""
+    return "writable" if y.flags.writeable else "read-only"
+
+
+def memory_on_tensor(y, x):
+    if not any(y is member for member in members(x)):
+        return ""
+    return "read-only" if is_read_only(y) else "writable"
+
+
+@pytest.mark.parametrize("array", ["vector", "matrix", "square", "stack", "complex"])
+@pytest.mark.parametrize("function", FUNCTIONS_WITH_CALLS, ids=name_of)
+def test_result_shows_the_memory_that_numpys_result_shows(function, array):
+    """So that a write through it, or under it, is refused. What NumPy copied may be refused, but is never x."""
+    found = []
+
+    def f(x):
+        kind, y = outcome(lambda: function(x, **keywords))
+        pairs = zip(leaves(y), leaves(expected), strict=False) if kind == "value" else ()
+        for ours, numpys in pairs:
+            if not isinstance(ours, dd.core.Tracer) or not ours.size:
+                continue
+            shown, needed = memory_on_tensor(ours, x), memory_of(numpys, plain)
+            if shown != needed and (needed or ours is x or shown == "read-only"):
+                found.append(f"{name_of(function)}(x, {keywords}): {shown!r} where NumPy has {needed!r}")
+        return 0.0
+
+    for keywords in calls(function):
+        plain = ARRAYS[array].copy()
+        kind, expected = outcome(lambda: function(plain, **keywords))  # noqa: B023
+        if kind == "value":
+            dd.jvp(f, (plain,), (np.ones_like(plain),))
     assert not found, "\n".join(found)

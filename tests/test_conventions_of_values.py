@@ -315,8 +315,8 @@ REFUSED = table(
     (
         "writing into a plain array would",
         lambda: dd.grad(lambda x: np.copyto(X.copy(), x))(X),
-        RuntimeError,
-        "in place",
+        TypeError,
+        r"numpy\.zeros",
     ),
     (
         "a function without a rule names itself",
@@ -337,10 +337,10 @@ REFUSED = table(
         "where=",
     ),
     (
-        "assignment to an element names the way",
-        lambda: dd.grad(lambda x: x.__setitem__(0, 1.0))(X),
+        "assignment to an element of a view names the way",
+        lambda: dd.grad(lambda x: x[:2].__setitem__(0, 1.0))(X),
         RuntimeError,
-        r"x\.at\[i\]\.set",
+        r"\.copy\(\)",
     ),
     ("an index out of range is not clamped", lambda: dd.grad(lambda x: x[7])(X), IndexError, ""),
     ("nor one in a write", lambda: dd.grad(lambda x: np.sum(x.at[7].set(0.0)))(X), IndexError, ""),

@@ -446,17 +446,25 @@ def test_matrix_is_refused_before_f_runs(transform):
 
 # -------------------------------------------------- inside f
 PLAIN_ARRAY = (
-    "Build arrays of tensors with np.stack or dualdiff.numpy.array, write with x.at[i].set(v), or pass "
-    "stop_gradient(x).  -> errors#conversion"
+    "Build arrays of tensors with np.stack or dualdiff.numpy.array; to write tensors into an array, start "
+    "from dualdiff.numpy.zeros, np.zeros_like(x) or x.copy(); or pass stop_gradient(x).  -> errors#conversion"
 )
 TAKE = (
     "Use np.* functions on the tensor, dualdiff.numpy.take(a, i) for a[i], np.stack to build arrays."
     "  -> errors#conversion"
 )
 CONVERTS = "math.* and writing into a plain array convert as well."
+VIEW = (
+    "Write to a copy (v = x[0:2].copy()), write x[0:2] = v instead of writing into a view, or let go of the "
+    "views of x before writing to it.  -> errors#mutation"
+)
+INTO_ARRAY = (
+    "Start from dualdiff.numpy.zeros(shape), np.zeros_like(x) or x.copy(), which hold tensors.  "
+    "-> errors#conversion"
+)
 USE_NUMPY = (
-    "Use the np.* function on the tensor itself, np.stack to build arrays, or stop_gradient(x)."
-    "  -> errors#conversion"
+    "Use the np.* function on the tensor itself, np.stack to build arrays, dualdiff.numpy.zeros or x.copy() "
+    "for an array to write tensors into, or stop_gradient(x).  -> errors#conversion"
 )
 NO_RULE = "Declare it in one row (how-to/add-an-op), or pass stop_gradient(x).  -> errors#no-derivative"
 USE_WHERE = "Use np.where, or vmap(..., fallback='loop').  -> errors#control-flow"
@@ -474,14 +482,48 @@ def add_into_plain(x):
     return np.sum(a)
 
 
-def assign(x):
-    x[0] = 1.0
+def write_element(x):
+    a = np.zeros(3)
+    a[0] = x[0]
+
+
+def write_into_view(x):
+    v = x[:2]
+    v[0] = 1.0
+
+
+def write_under_view(x):
+    v = x[:2]
+    x *= 2.0
+    return v
+
+
+def in_place_on_view(x):
+    v = x[:2]
+    v += 1.0
     return np.sum(x)
 
 
-def add_in_place(x):
-    x += 1.0
-    return np.sum(x)
+def write_batched(x):
+    def one(v):
+        x[0] = v
+
+    dd.vmap(one)(X)
+
+
+def write_integers(x):
+    np.zeros_like(x, dtype=np.int64)[:] = x
+
+
+def in_place_cast(x):
+    x += 1j
+
+
+def changed_later():
+    c = np.ones(1000)
+    _, pullback = dd.vjp(lambda x: x * c, 2.0)
+    c[7] = 5.0
+    pullback(np.ones(1000))
 
 
 def becoming_array(kind, shape="(3,)"):
@@ -552,27 +594,61 @@ INSIDE = {
     "add-into": golden(
         reverse(add_into_plain), ConversionError, TypeError,
         "np.add(..., out=) would write a tensor into a plain array and drop its derivative.",
-        "Leave out= away and use the result.  -> errors#conversion",
+        INTO_ARRAY,
     ),
     "out": golden(
         reverse(lambda x: np.sum(x, out=np.zeros(()))), ConversionError, TypeError,
         "np.sum(..., out=) would write a tensor into a plain array and drop its derivative.",
-        "Leave out= away and use the result.  -> errors#conversion",
+        INTO_ARRAY,
     ),
     "pickle": golden(
         reverse(lambda x: len(pickle.dumps(x))), ConversionError, TypeError,
         "a live TapeTensor cannot be pickled.",
         "Pickle the results of the transform instead.  -> errors#conversion",
     ),
-    "assign": golden(
-        reverse(assign), MutationError, RuntimeError,
-        "index assignment on a TapeTensor of shape (3,).",
-        "Write x = x.at[i].set(v), or .add(v), which return the updated tensor.  -> errors#mutation",
+    "write-element": golden(
+        reverse(write_element), ConversionError, TypeError,
+        "float() of a TapeTensor would drop its derivative; " + CONVERTS, USE_NUMPY,
     ),
-    "add-in-place": golden(
-        forward(add_in_place), MutationError, RuntimeError,
-        "in-place add on a DualTensor of shape (3,).",
-        "Write x = x + v instead of x += v.  -> errors#mutation",
+    "write-into-a-view": golden(
+        reverse(write_into_view), MutationError, RuntimeError,
+        "x[key] = v on a tensor of shape (2,) would show in 1 more that NumPy lets show the same memory, "
+        "such as one of shape (3,).", VIEW,
+    ),
+    "write-under-a-view": golden(
+        forward(write_under_view), MutationError, RuntimeError,
+        "in-place multiply on a tensor of shape (3,) would show in 1 more that NumPy lets show the same "
+        "memory, such as one of shape (2,).", VIEW,
+    ),
+    "in-place-on-a-view": golden(
+        forward(in_place_on_view), MutationError, RuntimeError,
+        "a tensor was used after `v += ...` on a view, in which NumPy would have changed it as well.",
+        "Write x[0:2] += ... in one statement, v = v + ..., or take a copy: v = x[0:2].copy().  "
+        "-> errors#mutation",
+    ),
+    "write-batched": golden(
+        reverse(write_batched), MutationError, RuntimeError,
+        "a write of batched values to a tensor of shape (3,) that all examples share.",
+        "Inside vmap, write to an array made there with np.zeros_like, or use x.at[i].set(v).  "
+        "-> errors#mutation",
+    ),
+    "write-integers": golden(
+        reverse(write_integers), ConversionError, TypeError,
+        "writing a tensor of float64 into one of int64 would drop its derivative.",
+        "Give the target a floating dtype.  -> errors#conversion",
+    ),
+    "in-place-cast": golden(
+        forward(in_place_cast), ConversionError, TypeError,
+        "add in place of complex128 values into a tensor of float64: NumPy cannot cast them with casting "
+        "rule 'same_kind'.",
+        "Write x = x + v, or give x the wider dtype first.  -> errors#conversion",
+    ),
+    "changed-later": golden(
+        changed_later, MutationError, RuntimeError,
+        "an array of shape (1000,) and dtype float64 that <lambda> had combined with a tensor was changed "
+        "between its return and the sweep.",
+        "Leave what a function reads as it is while its pullback is in use, or give it a copy.  "
+        "-> errors#mutation",
     ),
     "uncovered": golden(
         reverse(lambda x: np.sum(np.packbits(x) * x)), NoDerivative, NotImplementedError,

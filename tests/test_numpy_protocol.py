@@ -183,13 +183,9 @@ def test_writing_into_a_plain_array_is_refused(run):  # NP-4
         a[0] = x[0]
         return a
 
-    for f in (whole, in_place):
-        with pytest.raises(dd.errors.ConversionError):
+    for f in (whole, in_place, element):
+        with pytest.raises(dd.errors.ConversionError, match=r"numpy\.zeros"):
             run(f, X)
-    # NumPy itself puts its ValueError over ours for a single element
-    with pytest.raises(ValueError) as caught:
-        run(element, X)
-    assert isinstance(caught.value.__cause__, dd.errors.ConversionError)
 
 
 @each_mode
@@ -365,8 +361,6 @@ def test_complex_number_is_not_cast_to_float(run):
     [
         (lambda x: np.add(x, 1, where=X > 0), "where="),
         (lambda x: np.add(x, 1, out=np.zeros(3)), "out="),
-        (lambda x: np.add(x, 1, out=(x,)), "out="),
-        (lambda x: np.add(X, 1, out=x), "out="),
         (lambda x: np.modf(x, out=(None, np.zeros(3))), "out="),
         (lambda x: np.add(x, 1, signature="dd->d"), "signature="),
         (lambda x: np.less(x, 1, dtype=bool), "dtype="),
@@ -377,7 +371,7 @@ def test_complex_number_is_not_cast_to_float(run):
         (lambda x: np.take(x, [0], out=np.zeros(1)), "out="),
         (lambda x: np.isneginf(x, out=np.zeros(3, bool)), "out="),
         (lambda x: np.fix(x, out=np.zeros(3)), "out="),
-        (lambda x: np.fix(x, x), "out"),
+        (lambda x: np.fix(x, np.zeros(3)), "out"),
     ],
 )
 def test_keyword_without_a_rule_is_refused_by_name(run, f, keyword):  # NP-7, NP-8
@@ -441,15 +435,13 @@ def test_ufunc_outer_of_questions_is_plain(run):
 @pytest.mark.parametrize(
     "f, name",
     [
-        (lambda x: np.add.at(np.zeros(3), [0], x), r"np\.add\.at"),
         (lambda x: np.power.reduce(x), r"np\.power\.reduce"),
         (lambda x: np.busday_count(x, x), r"np\.busday_count"),
         (lambda x: np.packbits(x), r"np\.packbits"),
         (lambda x: np.savetxt("never", x), r"np\.savetxt"),
         (lambda x: np.unpackbits(x), r"np\.unpackbits"),
         (lambda x: np.frompyfunc(lambda v: v, 1, 1)(x), r"vectorized"),
-        (lambda x: x.sort(), r"ndarray\.sort writes in place[\s\S]*np\.sort"),
-        (lambda x: x.fill(0.0), r"ndarray\.fill writes in place[\s\S]*\.at\["),
+        (lambda x: x.resize(3), r"ndarray\.resize changes[\s\S]*np\.resize"),
         (lambda x: x.tofile("never"), r"ndarray\.tofile"),
         (lambda x: x.strides, r"ndarray\.strides"),
         (lambda x: x.data, r"ndarray\.data"),

@@ -276,7 +276,7 @@ def test_empty_batch_keeps_the_shape_of_an_example(f):
         (lambda x: np.sort(x, kind="stable", stable=True), ValueError),
         (lambda x: np.sort(x, axis=1), np.exceptions.AxisError),
         (lambda x: np.sort(x[0]), np.exceptions.AxisError),
-        (lambda x: x.sort(), MutationError),
+        (lambda x: x[:].sort(), MutationError),
     ],
 )
 def test_ordering_refuses(f, error):

@@ -1,8 +1,8 @@
 """Constant tensors: an array that no transform has touched but that tensors may be written into.
 
 `np.zeros_like(x)` and `dualdiff.numpy.zeros` make one. Once a tensor was written into it, it is a tensor of
-that one's mode. Beside other tensors it is the plain array that it holds (core.bind), so that no mode knows of
-it.
+that one's mode. Beside other tensors it is the plain array that it holds (core.bind), so that no mode knows
+of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import CONSTANT, FUNCTIONS, Level, Op, Tracer, plain
+from dualdiff.core import CONSTANT, FUNCTIONS, Level, Op, Tracer, new_level, plain
 from dualdiff.ops import ufuncs
 from dualdiff.tensor import Tensor
 from dualdiff.tree import map_tree
@@ -26,6 +26,7 @@ class ConstantTensor(Tensor):
     def __init__(self, value: Any):
         self.level = CONSTANT
         self.primal = np.asarray(value)
+        self.part = new_level()  # when it was made: before or after the level of what is written to it
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -46,6 +46,9 @@ class Diagonal(Tensor):
     def dtype(self) -> Any:
         return self.d.dtype
 
+    def again(self) -> Diagonal:
+        return self
+
     def __repr__(self) -> str:
         return f"Diagonal({self.d!r})"
 

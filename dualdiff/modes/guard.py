@@ -118,10 +118,10 @@ ROW = 1021  # words; odd, so that the same change of every word of a row never a
 
 
 def sums(x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The bytes of an array as words of 64 bits in rows: the sums of rows and of columns, and the rest as it is.
+    """Of the bytes of an array as words of 64 bits in rows: the sums of rows and of columns, and the rest.
 
-    A change goes unnoticed only if every row and every column keeps its sum modulo 2**64. One pass costs about
-    as much as reading the array.
+    A change goes unnoticed only if every row and every column keeps its sum modulo 2**64. One pass costs
+    about as much as reading the array.
     """
     bytes_ = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     words = bytes_[: bytes_.size // 8 * 8].view(np.uint64)

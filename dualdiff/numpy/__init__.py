@@ -50,6 +50,9 @@ from numpy import (  # without NaN
     nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmedian, nanmin, nanpercentile, nanprod,
     nanquantile, nanstd, nansum, nanvar,
 )
+from numpy import (  # writing into the first argument
+    copyto, fill_diagonal, place, put, put_along_axis, putmask,
+)
 from numpy import (  # sorting, searching, sets
     argpartition, argsort, argwhere, compress, digitize, extract, flatnonzero, intersect1d, isin, lexsort,
     nonzero, partition, searchsorted, setdiff1d, setxor1d, sort, sort_complex, take_along_axis, union1d,

@@ -14,6 +14,7 @@ from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import reals
 from dualdiff.errors import ControlFlowError
+from dualdiff.memory import apart, read_only
 from dualdiff.ops.indexing import cut, gather, spread, take, where
 from dualdiff.ops.structural import (
     as_array,
@@ -145,7 +146,7 @@ def tile(A, reps):
     pairs = tuple(zip(reps, shape, strict=True))
     lifted = reshape_to(a, shape=tuple(n for _, size in pairs for n in (1, size)))
     blocks = expand_to(lifted, shape=tuple(n for pair in pairs for n in pair))
-    return reshape_to(blocks, shape=tuple(rep * size for rep, size in pairs))
+    return apart(reshape_to(blocks, shape=tuple(rep * size for rep, size in pairs)))
 
 
 @numpy_function(np.repeat)
@@ -160,9 +161,9 @@ def repeat(a, repeats, axis=None):
     n, shape = operator.index(counts.item()), a.shape
     if n < 0:
         raise ValueError("repeats may not contain negative values.")
-    apart = reshape_to(a, shape=shape[: axis + 1] + (1,) + shape[axis + 1 :])
-    copies = expand_to(apart, shape=shape[: axis + 1] + (n,) + shape[axis + 1 :])
-    return reshape_to(copies, shape=shape[:axis] + (shape[axis] * n,) + shape[axis + 1 :])
+    lifted = reshape_to(a, shape=shape[: axis + 1] + (1,) + shape[axis + 1 :])
+    copies = expand_to(lifted, shape=shape[: axis + 1] + (n,) + shape[axis + 1 :])
+    return apart(reshape_to(copies, shape=shape[:axis] + (shape[axis] * n,) + shape[axis + 1 :]))
 
 
 @numpy_function(np.resize)
@@ -202,7 +203,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     start, length = (offset, columns - offset) if offset >= 0 else (-offset * columns, columns)
     length = max(0, min(length, rows + min(offset, 0)))
     flat = reshape_to(a, shape=a.shape[:-2] + (rows * columns,))
-    return on_axis(flat, flat.ndim - 1, start, start + length * (columns + 1), columns + 1)
+    return read_only(on_axis(flat, flat.ndim - 1, start, start + length * (columns + 1), columns + 1))
 
 
 @numpy_function(np.linalg.diagonal)

@@ -1,4 +1,4 @@
-"""Arrays made of tensors: array of nested sequences, zeros and its kin to be written to, linspace and its kin.
+"""Arrays made of tensors: array of nested sequences, zeros and its kin to write to, linspace and its kin.
 
 What is constant and stays so (arange, eye) is NumPy's own and is no concern of this file.
 """
@@ -49,7 +49,8 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, ndm
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **depth)
     refuse("np.array", ndmax=ndmax)
     x = stacked(object)
-    x = x if dtype is None else astype(x, dtype)
+    x = x if dtype is None else astype(x, dtype, copy=False)
+    x = x.again() if copy and x is object else x
     return reshape_to(x, shape=(1,) * (ndmin - x.ndim) + x.shape) if ndmin > x.ndim else x
 
 
@@ -58,14 +59,13 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
     """The argument as an array; a tensor is one already."""
     if not holds_tensor(a):
         return np.asarray(a, dtype, order, device=device, copy=copy)
-    x = array(a, dtype)
-    return np.copy(x) if copy and x is a else x
+    return array(a, dtype, copy=copy)
 
 
 @numpy_function(np.ascontiguousarray, np.asfortranarray)
 def ascontiguousarray(a, dtype=None, *, like=None):
     """The argument with at least one axis; memory order means nothing to a tensor."""
-    return array(a, dtype, ndmin=1)
+    return array(a, dtype, copy=None, ndmin=1)
 
 
 @numpy_function(np.require)

@@ -193,6 +193,7 @@ arctan2 = elementwise(
 # The values are real, so the partial d of each is the number with dy = Re(d dx).
 real = elementwise(np.real, 1, complex=True)
 imag = elementwise(np.imag, -1j, complex=True)
+real.views = imag.views = True
 
 
 @numpy_function(np.conjugate)

@@ -16,6 +16,7 @@ from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op, refuse
 from dualdiff.domains import reals
 from dualdiff.errors import ControlFlowError
+from dualdiff.memory import share
 from dualdiff.ops.elementwise import stop_gradient
 from dualdiff.ops.structural import as_array, expand_to, normal_axis, permute
 
@@ -147,7 +148,8 @@ def getitem(x: Any, key: Any) -> Any:
     """x[key] for a tensor x, or for an array x and tensors of integers in the key."""
     key = key if isinstance(key, tuple) else (key,)
     if all(map(is_basic, key)):
-        return cut(x, key=key)
+        y = cut(x, key=key)
+        return y if y.shape or ... not in key else share(x, y)  # NumPy makes x[0, ...] an array
     parts = [normal_part(part) for part in key]
     parts, gap = one_per_axis(parts, x.shape)
     if not any(isinstance(part, (np.ndarray, Tracer)) for part in parts):

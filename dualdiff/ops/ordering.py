@@ -20,6 +20,7 @@ from dualdiff.ops.scans import to_last
 from dualdiff.ops.structural import (
     as_array,
     convert,
+    copy,
     expand_to,
     normal_axes,
     normal_axis,
@@ -291,6 +292,8 @@ def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None, **kwargs):
             )
         low, high = min, max
     a = as_array(a)
+    if low is None and high is None:
+        return copy(a)
     y = a if low is None else maximum(a, low)
     return y if high is None else minimum(y, high)
 

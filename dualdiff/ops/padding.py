@@ -14,7 +14,7 @@ from dualdiff.declare import numpy_function
 from dualdiff.errors import NoDerivative
 from dualdiff.ops.arrange import deciding, on_axis
 from dualdiff.ops.indexing import spread, take
-from dualdiff.ops.structural import as_array, astype, broadcast_to, join, normal_axis
+from dualdiff.ops.structural import as_array, astype, broadcast_to, copy, join, normal_axis
 
 _BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
 _STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min}
@@ -32,7 +32,7 @@ _KEYWORDS = {
 @numpy_function(np.pad)
 def pad(array, pad_width, mode="constant", **kwargs):
     """The array with more elements before and after each axis; later axes see the padding of earlier ones."""
-    x = as_array(array)
+    x = copy(as_array(array))
     if mode not in _KEYWORDS:
         raise NoDerivative(
             f"np.pad on a tensor does not support mode={mode!r}.", f"Choose one of {', '.join(_KEYWORDS)}."

@@ -16,6 +16,7 @@ from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op, refuse
 from dualdiff.domains import reals
 from dualdiff.errors import NoDerivative
+from dualdiff.memory import share
 from dualdiff.ops.elementwise import stop_gradient
 
 
@@ -186,7 +187,7 @@ def astype(x, dtype, /, *, copy=True, device=None):
     """x in another dtype. The cotangent is cast back; casting to integers stops the derivative."""
     dtype = np.dtype(dtype)
     if dtype == x.dtype:
-        return x
+        return x.again() if copy and isinstance(x, Tracer) else x
     return convert(x if inexact(dtype) else stop_gradient(x), dtype=dtype)
 
 
@@ -211,7 +212,8 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
         raise NoDerivative(f"np.reshape on a tensor does not support order={order!r}.", "Use 'C' or 'F'.")
     if order == "F":
         return transpose(reshape_to(transpose(a), shape=shape[::-1]))
-    return reshape_to(a, shape=shape)
+    y = reshape_to(a, shape=shape)
+    return y if shape else share(a, y)
 
 
 def _filled(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -384,7 +386,13 @@ atleast_3d = numpy_function(np.atleast_3d)(
 def copy(a, order="K", subok=False):
     """The value again, with its derivative."""
     check_order(order)
-    return convert(as_array(a), dtype=a.dtype)
+    a = as_array(a)
+    return a.again() if isinstance(a, Tracer) else a.copy()
+
+
+def copy_op(a):
+    """The same as an op of its own, for those who look at what was recorded."""
+    return convert(a, dtype=a.dtype)
 
 
 # -------------------------------------------------- questions about the shape

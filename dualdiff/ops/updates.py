@@ -1,7 +1,7 @@
 """Functional writing: x.at[key].set(v) and its kin, which return the updated array.
 
-Two ops write: `replace` to a basic key, a box of elements, and `overwrite` to the flat positions that any other
-key reads.
+Two ops write: `replace` to a basic key, a box of elements, and `overwrite` to the flat positions that any
+other key reads.
 """
 
 from __future__ import annotations
@@ -68,16 +68,44 @@ class overwrite:
         return np.where(written, 0, y_bar), v_bar
 
     def batch(size, mapped, values, params):
-        x, v, positions = (
-            value if m else expand_to(value, shape=(size, *value.shape))
-            for value, m in zip(values, mapped, strict=True)
-        )
-        one = x.size // max(size, 1)
-        rows = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
-        return overwrite(x, v, positions + one * rows)
+        return overwrite(*written_examples(size, mapped, values))
 
     def domain(rng, dtype):
         yield (reals.sample(rng, (4,), dtype), reals.sample(rng, (3,), dtype), np.array([0, 0, 3])), {}
+
+
+@op
+class add_at:
+    """x with v added at flat positions, one after another where they repeat."""
+
+    linear = (0, 1)
+
+    def evaluate(x, v, positions):
+        y = np.array(x).reshape(-1)
+        np.add.at(y, positions, v)
+        return y.reshape(x.shape)
+
+    def out(x, v, positions):
+        return Aval(x.shape, x.dtype)
+
+    def transpose(y_bar, x, v, positions):
+        return y_bar, gather(y_bar.reshape(-1), positions)
+
+    def batch(size, mapped, values, params):
+        return add_at(*written_examples(size, mapped, values))
+
+    def domain(rng, dtype):
+        yield (reals.sample(rng, (4,), dtype), reals.sample(rng, (3,), dtype), np.array([0, 0, 3])), {}
+
+
+def written_examples(size, mapped, values):
+    """Target, values and positions of all examples, where the examples follow one another in memory."""
+    x, v, positions = (
+        value if m else expand_to(value, shape=(size, *value.shape))
+        for value, m in zip(values, mapped, strict=True)
+    )
+    rows = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
+    return x, v, positions + x.size // max(size, 1) * rows
 
 
 def mark(positions, size):
@@ -119,8 +147,7 @@ class At:
 
     def add(self, v: Any) -> Any:
         positions = self._positions()
-        v = fitted(v, positions.shape, self.x)
-        return self.x + scatter_add(v, positions, shape=(self.x.size,)).reshape(self.x.shape)
+        return add_at(self.x, fitted(v, positions.shape, self.x), positions)
 
     def multiply(self, v: Any) -> Any:
         return self.apply(multiply, v)

@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.core import FUNCTIONS, Level, Op, Tracer
 from dualdiff.errors import ConversionError, MutationError
-from dualdiff.memory import is_read_only, members
+from dualdiff.memory import is_read_only, is_view, members
 from dualdiff.ops.creation import asarray
 from dualdiff.ops.indexing import where
 from dualdiff.ops.structural import astype
@@ -45,13 +45,13 @@ def writable(x: Any, statement: str, operand: bool = False) -> None:
 def into_array(statement: str) -> NoReturn:
     raise ConversionError(
         f"{statement} would write a tensor into a plain array and drop its derivative.",
-        "Start from dualdiff.numpy.zeros(shape), np.zeros_like(x) or x.copy(), which tensors can be written to.",
+        "Start from dualdiff.numpy.zeros(shape), np.zeros_like(x) or x.copy(), which hold tensors.",
     )
 
 
 def is_number(x: Any) -> bool:
-    """Whether a tensor without axes stands for a number, which NumPy does not write in place, and no array."""
-    if x.shape or members(x) != [x]:
+    """Whether a tensor without axes stands for a number, which NumPy does not write in place."""
+    if x.shape or len(members(x)) > 1:
         return False
     value = x
     while isinstance(value, Tracer):
@@ -127,11 +127,11 @@ def in_place(op: Op) -> Callable:
         if is_number(self):
             return op(self, other)
         y = fitting(op(self, asarray(other) if isinstance(other, (list, tuple)) else other), self, op.name)
-        if is_read_only(self) or members(self) == [self]:
-            writable(self, f"x {op.name}= v", operand=True)
-            self.become(y)
-            return self
-        return unsettle(self, y)
+        if is_view(self) and not is_read_only(self):  # as in x[key] += v, of which this is the first half
+            return unsettle(self, y)
+        writable(self, f"in-place {op.name}", operand=True)
+        self.become(y)
+        return self
 
     return method
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import OPS
-from dualdiff.ops.structural import astype, normal_axes, normal_axis
+from dualdiff.ops.structural import astype, copy_op, normal_axes, normal_axis
 from dualdiff.torch.dispatch import apply, common, method, methods, view_of
 from dualdiff.torch.dtypes import as_numpy
 from dualdiff.torch.dtypes import dtype as dtype_type
@@ -219,7 +219,7 @@ methods(
 @method
 def clone(input: Tensor) -> Tensor:
     """A copy in its own memory, through which gradients flow."""
-    return apply("CloneBackward0", lambda x: np.copy(x), input)
+    return apply("CloneBackward0", copy_op, input)
 
 
 @method
@@ -277,7 +277,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 @method
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Elements in the opposite order along dims."""
-    return apply("FlipBackward0", lambda x: np.copy(np.flip(x, listed(dims)) if x.ndim else x), input)
+    return apply("FlipBackward0", lambda x: copy_op(np.flip(x, listed(dims)) if x.ndim else x), input)
 
 
 @method
@@ -302,7 +302,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The matrix with a vector on its diagonal, or the diagonal of a matrix."""
     label = "DiagEmbedBackward0" if input.ndim == 1 else "DiagonalBackward0"
-    return apply(label, lambda x: np.copy(np.diag(x, diagonal)), input)
+    return apply(label, lambda x: copy_op(np.diag(x, diagonal)), input)
 
 
 @method

@@ -19,7 +19,7 @@ from dualdiff.core import Tracer
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import Node
 from dualdiff.ops.elementwise import stop_gradient
-from dualdiff.ops.structural import astype
+from dualdiff.ops.structural import astype, copy_op
 from dualdiff.torch import writes
 from dualdiff.torch.conversions import Conversions
 from dualdiff.torch.errors import NotTracked, SizeError
@@ -196,7 +196,7 @@ class Tensor(Described, Conversions):
         with ACCUMULATING:
             if self.kept_grad is None:
                 recorded = type(y_bar) is EagerTensor
-                self.kept_grad = outside(np.copy(y_bar), "CopyBackwards") if recorded else Tensor(own(y_bar))
+                self.kept_grad = outside(copy_op(y_bar), "CopyBackwards") if recorded else Tensor(own(y_bar))
             elif STATE.grad:
                 self.kept_grad = outside(operand(self.kept_grad) + y_bar, "AddBackward0")
             else:

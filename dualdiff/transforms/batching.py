@@ -10,6 +10,7 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.errors import ControlFlowError, InputTypeError, ShapeError, StructureError
+from dualdiff.modes import guard
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.ops.structural import as_array
 from dualdiff.transforms.boundary import check_callable, described, fresh_values, name_of, output_leaves
@@ -143,6 +144,9 @@ def run_batch(f, tree, leaves, axes, kwargs, fallback, start, stop):
         if fallback == "error" or start == stop:
             raise
         return run_examples(f, tree, leaves, axes, kwargs, start, stop)
+    except (TypeError, ValueError) as error:
+        guard.explain(level, error)
+        raise
     finally:
         level.close()
     return [spread_lanes(y, level) for y in outputs], y_tree
