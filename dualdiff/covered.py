@@ -78,6 +78,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     "element by element": ("elementwise",),
     "shapes, joining, making": ("structural", "arrange", "joining", "padding", "creation"),
     "indexing and selection": ("indexing", "selection", "slicewise"),
+    "writing in place": ("assignment",),
     "reductions and scans": ("reductions", "scans", "extremes", "nans", "statistics"),
     "orders, sets, histograms": ("ordering", "sets", "quantiles", "histograms"),
     "products": ("contraction", "products"),

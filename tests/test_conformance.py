@@ -260,7 +260,7 @@ def memory_on_tensor(y, x):
 @pytest.mark.parametrize("array", ["vector", "matrix", "square", "stack", "complex"])
 @pytest.mark.parametrize("function", FUNCTIONS_WITH_CALLS, ids=name_of)
 def test_result_shows_the_memory_that_numpys_result_shows(function, array):
-    """So that a write through it, or under it, is refused. What NumPy copied may be refused, but is never x."""
+    """So that a write through it, or under it, is refused; what NumPy copied is at least never x itself."""
     found = []
 
     def f(x):

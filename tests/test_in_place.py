@@ -459,7 +459,7 @@ def test_view_that_is_gone_does_not_hinder(mode):  # VW-4 to VW-6
         u[2] = 4.0
         t = x.astype(float)
         t[0] = 0.0
-        a = np.array(x)
+        a = dnp.array(x)
         a[1] = 0.0
         return np.sum(v) + np.sum(w) + np.sum(u) + np.sum(x) + np.sum(t) + np.sum(a)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from dualdiff.core import TapeLevel
 from dualdiff.modes.count import CountLevel
 from dualdiff.modes.tape import PARENTS, Node, Rule, Tape, fit_cotangent, sweep
 from dualdiff.teach.recording import Call, Place, Recording
@@ -41,7 +42,8 @@ def pushed(recording: Recording, tangents: list) -> list:
 def pulled(recording: Recording, y_bars: list) -> tuple[list[Arrival], dict[int, Any]]:
     """What arrives where, in order, and the adjoint of every place: one reverse sweep."""
     leaves = recording.inputs
-    idents, _, roots, _, _ = run_on_tape(recording.play, leaves, [LEAF] * len(leaves), False, "teach")
+    level = TapeLevel("teach", recording.play)
+    idents, _, roots, _, _ = run_on_tape(level, recording.play, leaves, [LEAF] * len(leaves))
     places = {root[0]: Place(p) for p, root in enumerate(roots) if root is not None}
     calls = calls_of_nodes(recording, roots)
     arrivals: list[Arrival] = []
