@@ -16,6 +16,7 @@ from benchmarks.workloads import (
     logistic,
     lstm,
     mlp,
+    modes,
     rnn,
     rosenbrock,
     scalar_chain,
@@ -28,7 +29,7 @@ WORKLOADS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         chain, scalar_chain, elementwise, composites,
-        mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, logistic,
+        mlp, rnn, lstm, gmm, gaussian_process, branches, jacobian, modes, logistic,
         rosenbrock, brusselator, bundle_adjustment, sparse_hessian, torch_training, growth, import_time,
         tape_memory,
     )
