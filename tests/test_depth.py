@@ -14,8 +14,8 @@ import dualdiff as dd
 X = np.linspace(0.5, 1.5, 4)
 MILLION = 1_000_000
 # Bytes. Freeing 20,000 nested tuples by recursion takes several times as much. Python 3.13 frees up to 10,000
-# of them by recursion, any tuples, before it turns to a list: it dies of that on a stack of 256 KiB.
-SMALL_STACK = (512 if sys.version_info[:2] == (3, 13) else 256) * 1024
+# by recursion, of any objects, before it turns to a list: without dualdiff too, it dies of that on 512 KiB.
+SMALL_STACK = (1024 if sys.version_info[:2] == (3, 13) else 256) * 1024
 
 
 def chain(length, factor):
