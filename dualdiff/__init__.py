@@ -20,9 +20,11 @@ from dualdiff.tree import register_container
 
 
 def __getattr__(name: str):
-    """dualdiff.numpy and dualdiff.testing, imported when first used: they would double the time of import."""
-    if name in ("numpy", "sparse", "testing"):
+    """dualdiff.numpy, testing and so on, imported when first used: they would double the time of import."""
+    if name in ("numpy", "sparse", "testing", "teach"):
         return importlib.import_module(f"dualdiff.{name}")
+    if name in ("compare_modes", "explain"):
+        return getattr(importlib.import_module("dualdiff.teach"), name)
     if name == "coverage":
         return importlib.import_module("dualdiff.covered").coverage
     raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
@@ -33,5 +35,6 @@ __version__ = "0.1.0"
 __all__ = [
     "grad", "value_and_grad", "jvp", "vjp", "linearize",
     "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
-    "explain_mode", "vmap", "stop_gradient", "elementwise", "op", "register_container", "coverage", "errors",
+    "explain_mode", "compare_modes", "explain", "vmap", "stop_gradient",
+    "elementwise", "op", "register_container", "coverage", "errors",
 ]  # fmt: skip

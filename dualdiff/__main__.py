@@ -1,107 +1,81 @@
-"""The command line: the derivative of a formula by forward mode, by reverse mode and by finite differences.
+"""The command line: what forward and reverse mode do to a formula at a point, line by line.
 
 python -m dualdiff "log(x1) + x1*x2 - sin(x2)" x1=2 x2=5
+python -m dualdiff --python model.py:loss x=[1,2,3]
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import math
+import runpy
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from dualdiff.expression import CONSTANTS, FUNCTIONS, Expression, ExpressionError, names_in
-from dualdiff.modes.count import CountLevel
-from dualdiff.transforms.linear import jvp, vjp
-
-STEP = sys.float_info.epsilon ** (1 / 3)  # balances truncation, h**2, against rounding, eps / h
+from dualdiff.teach.report import Report
 
 
-class Finding(NamedTuple):
-    """A gradient, how it was found, and what that took."""
-
-    method: str
-    gradient: list[float]
-    sweeps: str
-    ops: int
-
-
-# -------------------------------------------------- the three ways
-# Ops are counted, not estimated: each way runs once, on counting tensors (modes/count.py), which are the
-# primals and the seeds of the duals and tapes. So the rules of tangents and cotangents are counted as they
-# run, on the very run whose numbers are shown, and the engine's fast paths carry no counter.
-def by_forward_mode(f: Callable, point: list[float]) -> Finding:
-    """One forward sweep per variable: its tangent is 1, those of the others are 0."""
-    level = CountLevel()
-    gradient = []
-    for i in range(len(point)):
-        seeds = [level.watch(float(i == j)) for j in range(len(point))]
-        _, slope = jvp(f, [level.watch(x) for x in point], seeds)
-        gradient.append(number(slope))
-    return Finding("forward mode", gradient, f"{len(point)} forward", level.total)
-
-
-def by_reverse_mode(f: Callable, point: list[float]) -> Finding:
-    """One forward sweep that records the tape, one backward sweep for all variables."""
-    level = CountLevel()
-    _, pullback = vjp(f, *map(level.watch, point))
-    gradient = [number(x_bar) for x_bar in pullback(level.watch(1.0))]
-    return Finding("reverse mode", gradient, "1 forward, 1 backward", level.total)
-
-
-def by_differences(f: Callable, point: list[float]) -> Finding:
-    """(f(x + h) - f(x - h)) / 2h along each variable."""
-    level = CountLevel()
-    gradient = []
-    for i, x in enumerate(point):
-        ahead, behind = [level.watch(v) for v in point], [level.watch(v) for v in point]
-        h = STEP * max(1.0, abs(x))
-        ahead[i], behind[i] = ahead[i] + h, behind[i] - h
-        gradient.append(number((f(*ahead) - f(*behind)) / (2 * h)))
-    return Finding("finite differences", gradient, f"{2 * len(point)} runs of f", level.total)
-
-
-def number(x: Any) -> float:
-    """The plain number in the result of a counted run; one that depends on no variable was never wrapped."""
-    return float(getattr(x, "value", x))
-
-
-# -------------------------------------------------- the report
-def report(f: Expression, point: list[float]) -> str:
-    """What the command prints."""
-    names = ", ".join(f.variables)
-    at = ", ".join(f"{x:.12g}" for x in point)
-    level = CountLevel()
-    with np.errstate(all="ignore"):
-        value = number(f(*map(level.watch, point)))
-        findings = [way(f, point) for way in (by_forward_mode, by_reverse_mode, by_differences)]
-    if math.isnan(value):  # 1/x would be found for log(x) at -1, where there is nothing to differentiate
-        findings = [found._replace(gradient=[math.nan] * len(point)) for found in findings]
-    heads = [f"f({names})", f"f({at})"]
-    width = max(map(len, heads))
-    lines = [f"{heads[0]:<{width}} = {f.text}", f"{heads[1]:<{width}} = {value!r}"]
+# -------------------------------------------------- what is asked for
+def of_formula(text: str, assignments: list[str]) -> tuple[Callable, tuple, dict[str, Any]]:
+    """A formula, its arguments, and what a report says of it."""
+    values = read_values(assignments)
+    f = read_formula(text, values)
+    point = tuple(values.values())
+    notes = []
     failure = f.first_failure(*point)
     if failure:
         reason = "outside its domain" if math.isnan(failure[1]) else "a pole, or beyond the range of float64"
-        lines.append(f"note: {failure[0]} is {failure[1]} at this point: {reason}.")
-    rows = [["", *(found.method for found in findings)]]
-    for i, name in enumerate(f.variables):
-        rows.append([f"df/d{name}", *(repr(found.gradient[i]) for found in findings)])
-    rows.append(["sweeps", *(found.sweeps for found in findings)])
-    rows.append(["ops", *(str(found.ops) for found in findings)])
-    lines += ["", *aligned(rows), ""]
-    lines.append(f"An op is one call of NumPy, for f or for its derivative; f alone takes {level.total}.")
-    return "\n".join(lines)
+        notes.append(f"note: {failure[0]} is {failure[1]} at this point: {reason}.")
+    return f, point, {"text": f.text, "notes": notes}
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    """The rows of a table with their columns padded to one width each."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    pairs = (zip(row, widths, strict=True) for row in rows)
-    return ["  ".join(cell.ljust(width) for cell, width in pair).rstrip() for pair in pairs]
+def of_file(place: str, assignments: list[str]) -> tuple[Callable, tuple, dict[str, Any]]:
+    """A function in a file of Python, which is run, and its arguments in their order."""
+    path, colon, name = place.rpartition(":")
+    if not colon or not path or not name.isidentifier():
+        raise ExpressionError(f"cannot read {place!r}: write FILE:FUNCTION, such as model.py:loss")
+    try:
+        scope = runpy.run_path(path)
+    except Exception as error:
+        raise ExpressionError(f"cannot run {path}: {said(error)}") from error
+    f = scope.get(name)
+    if not callable(f):
+        raise ExpressionError(f"{path} has no function {name}")
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, written = text.partition("=")
+        if not equals or name in values:
+            raise ExpressionError(f"cannot read {text!r}: write NAME=VALUE once, such as x=2 or x=[1,2]")
+        values[name] = read_array(text, written)
+    try:
+        bound = inspect.signature(f).bind(**values)
+    except (TypeError, ValueError) as error:
+        raise ExpressionError(f"{place}: {error}") from error
+    if bound.kwargs:
+        raise ExpressionError(f"{place} takes {next(iter(bound.kwargs))} by keyword alone: wrap it")
+    return f, bound.args, {}
+
+
+def read_array(text: str, written: str) -> Any:
+    """A number, or an array for nested lists of numbers."""
+    try:
+        value = np.asarray(ast.literal_eval(written), dtype=float)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise ExpressionError(f"cannot read {text!r}: write a number, or lists of numbers") from None
+    if not np.isfinite(value).all():
+        raise ExpressionError(f"cannot differentiate at {text}: give finite numbers")
+    return value[()]
+
+
+def said(error: BaseException) -> str:
+    """An error on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 # -------------------------------------------------- the arguments
@@ -117,13 +91,15 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     made = Parser(
         prog="python -m dualdiff",
-        description="Differentiate a formula at a point: forward mode, reverse mode, finite differences.",
+        description="Show what forward and reverse mode do to a formula, or to a function, at a point.",
         epilog="A formula has numbers, variables, + - * / ** %, parentheses, the constants "
         f"{' '.join(CONSTANTS)} and the functions {' '.join(FUNCTIONS)}.",
         allow_abbrev=False,
     )
-    made.add_argument("expression", help='a formula, such as "log(x1) + x1*x2 - sin(x2)"')
+    made.add_argument("expression", nargs="?", help='a formula, such as "log(x1) + x1*x2 - sin(x2)"')
     made.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each variable")
+    made.add_argument("--python", metavar="FILE:FUNCTION", help="a function of a file instead of a formula")
+    made.add_argument("--time", action="store_true", help="measure time and memory of the modes as well")
     return made
 
 
@@ -165,14 +141,28 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     # argparse would take a formula such as -x**2 for an option; with a space in front it does not.
     given = [f" {text}" if text[:1] == "-" and text[:2] != "--" and text != "-h" else text for text in given]
-    chosen = command.parse_args(given)
+    chosen = command.parse_intermixed_args(given)
     try:
-        values = read_values(chosen.values)
-        f = read_formula(chosen.expression, values)
+        if chosen.python is not None:
+            assignments = [] if chosen.expression is None else [chosen.expression, *chosen.values]
+            f, point, shown = of_file(chosen.python, assignments)
+        elif chosen.expression is None:
+            raise ExpressionError("give a formula, or --python FILE:FUNCTION")
+        else:
+            f, point, shown = of_formula(chosen.expression, chosen.values)
+        report = made(f, point, timed=chosen.time, **shown)
     except ExpressionError as error:
         command.error(str(error))
-    print(report(f, list(values.values())))
+    print(report)
     return 0
+
+
+def made(f: Callable, point: tuple, **shown: Any) -> Report:
+    """The report; what the function raises is an error of the command."""
+    try:
+        return Report(f, point, **shown)
+    except Exception as error:
+        raise ExpressionError(said(error)) from error
 
 
 if __name__ == "__main__":

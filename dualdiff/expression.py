@@ -48,6 +48,8 @@ class ExpressionError(ValueError):
 class Expression:
     """A formula as a function of its variables, in the order given; call it on numbers or tensors."""
 
+    __name__ = "f"  # what reports call it
+
     def __init__(self, text: str, variables: list[str]):
         self.text = text.strip()
         self.variables = variables

@@ -51,21 +51,36 @@ def test_command_prints_baydins_example():
         assert float(rows["df/dx2"][method]) == pytest.approx(1.7163378145367738, rel=rel)
 
 
+def read_comparison(text):
+    """{mode: (sweeps, ops, multiplications)} of the last table."""
+    lines = text.splitlines()
+    top = next(k for k, line in enumerate(lines) if line.startswith("mode "))
+    rows = [line.split("  ") for line in lines[top + 1 : lines.index("", top)]]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    return {row[0]: (row[1], int(row[2]), int(row[3])) for row in cells}
+
+
 def test_report_counts_sweeps(capsys):
     assert main([BAYDIN, "x1=2", "x2=5"]) == 0
-    assert read_report(capsys.readouterr().out)["sweeps"] == {
-        "forward mode": "2 forward",
-        "reverse mode": "1 forward, 1 backward",
-        "finite differences": "4 runs of f",
+    found = read_comparison(capsys.readouterr().out)
+    assert {mode: row[0] for mode, row in found.items()} == {
+        "forward": "2 forward",
+        "forward, batched": "1 forward of 2 lanes",
+        "reverse": "1 forward, 1 backward",
+        "finite differences": "8 runs of f",
     }
 
 
 def test_report_counts_the_ops_of_a_product_as_by_hand(capsys):
     """x*y forward: the product, two multiplications by tangents, one sum, for each of two seeds; reverse: the
-    product and two multiplications by the cotangent; differences: x+h, x-h, two products, -, / for each."""
+    product and two multiplications by the cotangent; differences: the product, eight times."""
     main(["x*y", "x=3", "y=4"])
-    ops = read_report(capsys.readouterr().out)["ops"]
-    assert ops == {"forward mode": "8", "reverse mode": "3", "finite differences": "12"}
+    found = read_comparison(capsys.readouterr().out)
+    assert {mode: row[1:] for mode, row in found.items() if mode != "forward, batched"} == {
+        "forward": (8, 6),
+        "reverse": (3, 3),
+        "finite differences": (8, 8),
+    }
 
 
 def test_report_follows_the_order_of_the_values(capsys):
@@ -101,6 +116,82 @@ def test_outside_the_domain_everything_is_nan_with_a_note(formula, value, part):
 def test_beyond_the_range_there_is_a_note_and_no_warning(formula, value, capsys):
     assert main([formula, f"x={value}"]) == 0
     assert "note: " in capsys.readouterr().out
+
+
+def test_report_shows_both_traces(capsys):
+    main([BAYDIN, "x1=2", "x2=5"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.partition("  ")[0]: line.split() for line in lines}
+    assert rows["v5 = v4 - v3"][-3:] == ["5.5", "1.71634", "1"]
+    assert rows["v0_bar = v0_bar + v2_bar * v-1"][-1] == "1.71634"
+    assert rows["v-1_bar = v-1_bar + v1_bar / v-1"][-1] == "5.5"
+
+
+def test_time_measures_as_well(capsys):
+    assert main(["x*y", "x=3", "y=4", "--time"]) == 0
+    assert "peak bytes" in capsys.readouterr().out
+
+
+# -------------------------------------------------- functions of files
+MODEL = """
+import numpy as np
+
+def loss(x, scale=2.0):
+    return scale * np.sum(x**2)
+
+def failing(x):
+    raise RuntimeError("no\\nluck")
+
+def by_keyword(*, x):
+    return x
+
+number = 3
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(MODEL)
+    return path
+
+
+def test_function_of_a_file_is_differentiated(model, capsys):
+    assert main(["--python", f"{model}:loss", "scale=3", "x=[1,2]"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "loss([1, 2], 3) = 15.0"
+    rows = {line.split()[0]: line for line in lines if line.startswith("dloss")}
+    assert rows["dloss/dx"].count("[6, 12]") >= 2 and rows["dloss/dscale"].count("5.0") >= 2
+
+
+BAD_FILES = {
+    "no function": ["model.py:nothing", "x=1"],
+    "no callable": ["model.py:number", "x=1"],
+    "no file": ["other.py:loss", "x=1"],
+    "no colon": ["model.py", "x=1"],
+    "no argument": ["model.py:loss"],
+    "unknown argument": ["model.py:loss", "x=1", "z=1"],
+    "twice": ["model.py:loss", "x=1", "x=1"],
+    "no value": ["model.py:loss", "x"],
+    "word for a value": ["model.py:loss", "x=one"],
+    "code for a value": ["model.py:loss", "x=__import__('os').getpid()"],
+    "ragged lists": ["model.py:loss", "x=[[1],[2,3]]"],
+    "nan": ["model.py:loss", "x=[1e999]"],
+    "raises": ["model.py:failing", "x=1"],
+    "keyword alone": ["model.py:by_keyword", "x=1"],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_FILES.values(), ids=BAD_FILES)
+def test_function_of_a_file_that_cannot_be_had_is_one_line_and_status_2(
+    arguments, model, capsys, monkeypatch
+):
+    monkeypatch.chdir(model.parent)
+    with pytest.raises(SystemExit) as stop:
+        main(["--python", *arguments])
+    written = capsys.readouterr()
+    assert (stop.value.code, written.out) == (2, "")
+    assert written.err.startswith("dualdiff: error: ") and written.err.count("\n") == 1
 
 
 def test_help_lists_the_functions(capsys):
@@ -262,6 +353,15 @@ def test_counting_follows_comparisons_and_branches():
     level = CountLevel()
     y = dd.grad(lambda x: x * x if x > 0 else -x)(level.watch(-2.0))
     assert float(getattr(y, "value", y)) == -1.0
+
+
+def test_counting_lets_plain_results_be_converted():
+    def f(x):
+        n = np.floor(x)
+        return x * float(n) * n.item() * n.tolist() * np.array([n, complex(n).real])[1]
+
+    level = CountLevel()
+    assert float(dd.grad(f)(level.watch(2.5))) == dd.grad(f)(2.5) == 16.0
 
 
 def test_counting_counts_an_op_with_two_outputs_once():

@@ -137,6 +137,17 @@ def test_lstm_learns_to_repeat(numbers):
     assert found["modes differ by"] < 1e-12
 
 
+def test_modes_compared_pay_for_inputs_or_for_outputs(numbers):
+    found = numbers("10_modes_compared.py")
+    assert found["40 in, 1 out: auto takes"] == "reverse" and found["1 in, 40 out: auto takes"] == "forward"
+    assert found["40 in, 1 out: ops forward"] > 10 * found["40 in, 1 out: ops reverse"]
+    assert found["1 in, 40 out: ops reverse"] > 10 * found["1 in, 40 out: ops forward"]
+    assert all(v < 1e-13 for name, v in found.items() if name.endswith("modes differ by"))
+    assert all(v < 1e-9 for name, v in found.items() if name.endswith("differences by"))
+    orders = [found[f"bottleneck, multiplications {order}"] for order in ("forward", "reverse", "markowitz")]
+    assert orders == [40, 40, 28]
+
+
 def test_autograd_lesson_shows_what_pytorch_shows(numbers):
     found = {name: str(tensor) for name, tensor in numbers("03_autograd_lesson.py").items()}
     assert found == {

@@ -17,6 +17,7 @@ from dualdiff.declare import over
 from dualdiff.modes.forward import PUSH
 from dualdiff.modes.reverse import PULL
 from dualdiff.modes.tape import Slots, fit_cotangent
+from dualdiff.modes.zero import Zero
 from dualdiff.teach import words
 from dualdiff.teach.words import Formula, Words, known_as
 from dualdiff.tensor import Tensor
@@ -66,6 +67,11 @@ class Worded(Tensor):
 
 def worded(x: Any) -> Words:
     return x.words if type(x) is Worded else words.constant(x)
+
+
+def arrived(x: Any) -> Words:
+    """The words of a tangent or cotangent, of which there may be none."""
+    return Words("0") if x is None or type(x) is Zero else worded(x)
 
 
 def unsaid(op: Op, values: list, y: Any) -> int | None:
@@ -123,7 +129,7 @@ class Spelled:
         for i, said in dots.items():
             x_dots[i] = Worded(self.values[i], said)  # any number will do: the rule is linear in it
         y_dot = PUSH[self.op.kind](self.op, self._named_y(), self._named_xs(), x_dots, self.params)
-        return worded(y_dot[k] if self.op.multiple else y_dot)
+        return arrived(y_dot[k] if self.op.multiple else y_dot)
 
     def _sum_of_terms(self, dots: dict[int, Words]) -> Words:
         total: Words | None = None
@@ -157,7 +163,8 @@ class Spelled:
         y_bar = Slots(named) if self.op.multiple else named[0]
         pull = PULL[self.op.kind](self.op, self.active)
         found = pull(y_bar, self._named_y(), self._named_xs(), self.params)
-        return worded(fit_cotangent(found[self.active.index(i)], like.shape, like.dtype))
+        x_bar = found[self.active.index(i)]
+        return arrived(x_bar if x_bar is None else fit_cotangent(x_bar, like.shape, like.dtype))
 
     def _summed(self, said: Words, like: Aval) -> Words:
         """The sum over what broadcasting repeated."""
@@ -181,6 +188,14 @@ class Spelled:
             return said
         return words.multiplied(said, words.constant(d))
 
+    def partial(self, i: int) -> str | None:
+        """The partial by argument i of an elementwise op, None where it does not fit on a line."""
+        said = attempt(lambda: self._times_partial(Words("1"), i, plain=False))
+        if said is None:
+            return None
+        text = said.text.removeprefix("1 * ")
+        return str(Formula(text[1:-1] if text.startswith("(") and balanced(text[1:-1]) else text))
+
     def _partial(self, d: Callable) -> Words:
         return worded(d(self._named_y(), *self._named_xs()))
 
@@ -197,6 +212,16 @@ class Spelled:
 
     def _call(self) -> str:
         return f"{known_as(self.op.name)}({', '.join(self.names[i].text for i in self.active)})"
+
+
+def balanced(text: str) -> bool:
+    """Whether no parenthesis is closed before it is opened."""
+    depth = 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def attempt(spell: Callable[[], Words]) -> Words | None:

@@ -19,7 +19,7 @@ from dualdiff.modes.reverse import recorder_of
 from dualdiff.tensor import SEQUENCES, Tensor, numeric
 from dualdiff.transforms.boundary import check_callable, input_leaves, name_of, output_leaves, own, rebuild
 from dualdiff.transforms.selection import Selection
-from dualdiff.tree import paths
+from dualdiff.tree import flatten, paths
 
 
 class Place(int):
@@ -141,7 +141,7 @@ class Recording:
         chosen = Selection(f, differentiable(args) if wrt is None else wrt, args, {}, asked)
         if any(isinstance(x, Tracer) for x in chosen.leaves):
             raise InputTypeError(f"{asked} was called inside another transform.", "Call it on plain arrays.")
-        self.name = name_of(f)
+        self.name, self._chosen = name_of(f), chosen
         self.inputs, self.trees, self.single = chosen.leaves, chosen.trees, chosen.single
         self.whole = len(chosen.keys) == len(args)
         parameters = parameter_names(f, len(args))
@@ -170,6 +170,11 @@ class Recording:
     def depth_of(self, call: Call) -> int:
         """How many calls stand one behind another up to this one."""
         return max((self.depths[p] for p in call.results if p is not None), default=0)
+
+    def function(self, *xs: Any) -> list:
+        """What f itself, not the recording of it, returns for these inputs where that depends on them."""
+        found = flatten(self._chosen(*rebuild(self.trees, list(xs))))[0]
+        return [z for z, y in zip(found, self.outputs, strict=True) if y.place is not None]
 
     def play(self, *xs: Any) -> list:
         """What each place holds when the inputs are `xs`, which may be tensors of any mode."""

@@ -159,14 +159,15 @@ KNOWN = {
     "convolve_full": "convolve", "polynomial_roots": "roots", "reduce_maximum": "max",
     "reduce_minimum": "min", "sum_from": "sum",
     "reduce_logaddexp": "logsumexp", "phase": "sign", "sign_real": "sign",
-    "cut": "index", "gather": "index", "reshape_to": "reshape", "permute": "transpose", "expand_to": "broadcast",
+    "cut": "index", "gather": "index", "reshape_to": "reshape", "permute": "transpose",
+    "expand_to": "broadcast",
     "safe_product": "multiply", "safe_divide": "divide", "rounded": "round", "order_of": "argsort",
 }  # fmt: skip
 
 
 def known_as(op: str) -> str:
     """The name of an op for readers."""
-    return KNOWN.get(op) or op.removeprefix("reduce_").rstrip("_")
+    return KNOWN.get(op) or op.removeprefix("special.").removeprefix("reduce_").rstrip("_")
 
 
 # -------------------------------------------------- indexing and shapes
