@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.errors import EscapedTensor
+from dualdiff.errors import EscapedTensor, MutationError
 from dualdiff.modes import reverse
 
 THREADS = 8
@@ -270,6 +270,76 @@ def test_threads_inside_a_recorded_function_write_one_program():
             y = np.sin(y) * (k + 1.0) + 2 * X
         expected = expected + y
     np.testing.assert_array_equal(program.run([2 * X])[0], expected)
+
+
+# -------------------------------------------------- large constants, which a tape reads where they are
+LARGE = 5000
+
+
+def test_a_constant_stays_watched_when_another_thread_is_done_with_it():
+    """Two threads keep one array; the first to finish must not give up what the second still needs."""
+    c, x = np.full(LARGE, 2.0), np.ones(LARGE)
+    first_kept, both_kept, first_done = (threading.Event() for _ in range(3))
+
+    def first(x):
+        y = np.sum(x * c)
+        first_kept.set()
+        assert both_kept.wait(30)
+        return y
+
+    def second(x):
+        y = np.sum(x * c)
+        both_kept.set()
+        assert first_done.wait(30)
+        c[:] = 100.0
+        return y
+
+    def work(k):
+        if k == 0:
+            dd.grad(first, mode="reverse")(x)
+            return first_done.set()
+        assert first_kept.wait(30)
+        with pytest.raises(MutationError):
+            dd.grad(second, mode="reverse")(x)
+
+    together(work, 2)
+    assert c.flags.writeable and c[0] == 2.0
+
+
+def test_a_work_buffer_that_another_thread_writes_gives_the_gradient_or_raises():
+    c, x = np.full(LARGE, 2.0), np.ones(LARGE)
+    kept, wrote = threading.Event(), threading.Event()
+
+    def f(x):
+        y = np.sum(x * c)
+        kept.set()
+        assert wrote.wait(30)
+        return y
+
+    def work(k):
+        if k == 0:
+            return dd.grad(f, mode="reverse")(x)
+        assert kept.wait(30)
+        try:
+            with pytest.raises(ValueError, match="read-only"):
+                c[:] = 100.0
+        finally:
+            wrote.set()
+
+    np.testing.assert_array_equal(together(work, 2)[0], 2.0)
+    assert c.flags.writeable
+
+
+def test_views_of_a_constant_that_threads_share_are_writable_afterwards():
+    c, x = np.arange(2.0 * LARGE), np.ones(LARGE)
+
+    def work(k):
+        view = c[k % 2 :: 2]
+        return all(np.array_equal(dd.grad(lambda x: np.sum(x * view))(x), view) for _ in range(30))
+
+    assert all(together(work))
+    c[:] = 0.0
+    assert x.flags.writeable
 
 
 # -------------------------------------------------- tasks and contexts
