@@ -162,7 +162,7 @@ def run_and_stamp(f: Callable, leaves: list, trees: list[Tree], has_aux: bool, t
     level = TapeLevel(transform, f, guarded={})
     try:
         found = run_on_tape(level, f, leaves, trees, has_aux)
-        return *found, guard.Stamps(level)
+        return *found, guard.Stamps(level) if level.guarded else guard.NOTHING
     finally:
         guard.release(level)
 
