@@ -117,6 +117,17 @@ def test_time_and_memory_are_measured():
     assert found["forward, batched"].peak > 1000 * 1000 * 8 > found["reverse"].peak
 
 
+def test_arguments_that_the_function_writes_to_stay_as_they_were():
+    def f(x):
+        x[0] = 7.0
+        return np.sum(x * x)
+
+    x = np.arange(3.0)
+    found = dd.compare_modes(f, x)
+    np.testing.assert_array_equal(x, np.arange(3.0))
+    assert found.disagreement < 1e-14 and found.differences < 1e-9
+
+
 def test_auto_and_its_reason_come_from_explain_mode():
     found = counted(baydin, 2.0, 5.0)
     assert found.choice == dd.explain_mode(baydin, 2.0, 5.0, argnums=(0, 1))

@@ -264,6 +264,25 @@ def test_a_buffer_written_later_does_not_change_the_trace():
     np.testing.assert_array_equal(table.rows[0].adjoint, np.ones(3))
 
 
+def test_writing_in_place_is_an_op_with_a_row():
+    def f(x):
+        y = x * 2
+        y[0] = 5.0
+        y += x
+        return y
+
+    table = teach.trace_table(f, np.arange(3.0), mode="reverse")
+    assert [row.expression for row in table.rows[1:4]] == ["v0 * 2", "v1 with 5 at [0]", "v2 + v0"]
+    assert "v1_bar = v2_bar with 0 at [0]" in [step.line for step in table.steps]
+    np.testing.assert_array_equal(table.rows[0].adjoint, [1.0, 3.0, 3.0])
+
+
+def test_batched_function_is_traced_once_for_all_examples():
+    table = teach.trace_table(lambda x: np.sum(dd.vmap(lambda z: z * z)(x)), np.arange(5.0), mode="reverse")
+    assert sum(row.op == "multiply" for row in table.rows) == 1
+    np.testing.assert_array_equal(table.rows[0].adjoint, 2 * np.arange(5.0))
+
+
 def test_values_without_a_derivative_can_be_converted():
     def f(x):
         n = int(np.floor(x))

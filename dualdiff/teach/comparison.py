@@ -92,6 +92,8 @@ class ModeComparison:
     def plot(self, axes: Any = None) -> Any:
         """Cost against the number of inputs and of outputs, in runs of f, from the sweeps that were measured.
 
+        Reverse mode runs f once and then sweeps for each output; how its time splits is taken from the ops.
+
         axes    two axes of matplotlib; made if not given
         Raises  ImportError without matplotlib, the extra `plot`
         """
@@ -105,13 +107,17 @@ class ModeComparison:
         forward, reverse = self["forward"].ratio, self["reverse"].ratio
         if forward is None or reverse is None:
             raise InputTypeError("plot needs times.", "Leave timed=False away.")
-        forward, reverse = forward / n, reverse / m
+        forward, recorded = forward / n, reverse * self.ops / (self["reverse"].ops or self.ops)
+        backward = (reverse - recorded) / m
         for axis, here, name in ((axes[0], n, "inputs"), (axes[1], m, "outputs")):
             counts = np.unique(np.geomspace(1, max(10, 10 * here), 40).round())
             ones = np.ones_like(counts)
             axis.loglog(counts, forward * (counts if name == "inputs" else n * ones), label="forward")
-            axis.loglog(counts, reverse * (counts if name == "outputs" else m * ones), label="reverse")
-            axis.axvline(here, color="gray", linestyle=":", label=f"{self.function}: {here} {name}")
+            swept = backward * (counts if name == "outputs" else m * ones)
+            axis.loglog(counts, recorded + swept, label="reverse")
+            axis.axvline(
+                here, color="gray", linestyle=":", label=f"{self.function}: {numbered(here, name[:-1])}"
+            )
             axis.set_xlabel(f"number of {name}")
             axis.legend()
         axes[0].set_ylabel("all derivatives, in runs of f")
@@ -184,7 +190,7 @@ def compare_modes(f: Callable, *args: Any, argnums: Any = None, timed: bool = Tr
     argnums = differentiable(args) if argnums is None else argnums
     chosen = Selection(f, argnums, args, {}, "compare_modes")
     subject = Subject(chosen)
-    base = shortest(lambda: f(*args)) if timed else None
+    base = shortest(subject.run_plainly) if timed else None
     runs = [run for measure in MEASURES for run in measure(subject, base)]
     return ModeComparison(
         name_of(f),

@@ -30,10 +30,12 @@ _LEVEL = Level("teach")
 class Worded(Tensor):
     """A plain value and the words for it."""
 
-    __slots__ = ("value", "words")
-    level = _LEVEL
+    __slots__ = ()
+    value: Any = vars(Tensor)["primal"]
+    words: Any = vars(Tensor)["part"]
 
     def __init__(self, value: Any, words: Words):
+        self.level = _LEVEL
         self.value = value
         self.words = words
 

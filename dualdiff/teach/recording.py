@@ -70,7 +70,9 @@ class RecordingLevel(Level):
 class Watched(Tensor):
     """A plain value and its place."""
 
-    __slots__ = ("level", "value", "place")
+    __slots__ = ()
+    value: Any = vars(Tensor)["primal"]
+    place: Any = vars(Tensor)["part"]
     level: Any
     # No fast entries are installed: a function is recorded once.
 

@@ -214,6 +214,7 @@ SHAPES: dict[str, Callable] = {
     "reshape_to": lambda a, *, shape: Words(f"reshape({a.text}, {shape_text(shape)})"),
     "expand_to": lambda a, *, shape: Words(f"broadcast({a.text}, {shape_text(shape)})"),
     "convert": lambda a, *, dtype: Words(f"{a.within(ATOM)}.astype({np.dtype(dtype)})"),
+    "replace": lambda a, v, *, key: Words(f"{a.within(CALL)} with {v.text} at [{key_text(key)}]", CALL),
     "overwrite": lambda a, v, at: Words(f"{a.within(CALL)} with {v.text} at {at.text}", CALL),
     "einsum": lambda *xs, subscripts, **_: Words(f"einsum({', '.join([repr(subscripts), *texts(xs)])})"),
     "join": lambda *xs, axis: Words(f"concatenate([{', '.join(texts(xs))}]{f', axis={axis}' * (axis > 0)})"),

@@ -53,7 +53,8 @@ def explain_mode(f: Callable, *args: Any, argnums: Any = 0) -> ModeChoice:
     """
     check_callable(f, "explain_mode")
     chosen = Selection(f, argnums, args, {}, "explain_mode")
-    ys, _ = output_leaves(chosen(*rebuild(chosen.trees, chosen.leaves)), f, "explain_mode")
+    copies = [x.copy() for x in chosen.leaves]  # f may write to them
+    ys, _ = output_leaves(chosen(*rebuild(chosen.trees, copies)), f, "explain_mode")
     inputs, outputs = chosen.size, sum(y.size for y in ys)
     mode = choose_mode(inputs, outputs)
     lanes = inputs if mode == "forward" else outputs
