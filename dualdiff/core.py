@@ -31,7 +31,8 @@ class Level:
         self.guarded = guarded  # arrays that must not be written (modes/guard.py); None: no guard
         self.transform = transform
         self.function = getattr(f, "__name__", None) or type(f).__name__
-        self.code = getattr(f, "__code__", None)  # names the user's line without keeping f alive
+        inner = getattr(f, "__wrapped__", f)  # of a transform inside another
+        self.code = getattr(inner, "__code__", None)  # names the user's line without keeping f alive
 
     def close(self) -> None:
         self.closed = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -21,19 +22,51 @@ from dualdiff.tensor import Tensor
 COPIED = 4096  # bytes up to which a copy costs less than an op
 
 
-class Lock:
-    """An array that is read-only for some transforms: how many, and the views that wait for it."""
+_turn = threading.RLock()  # taken for large arrays alone; a signal handler may differentiate, too
 
-    __slots__ = ("array", "holders", "waiting")
+
+class Lock:
+    """An array that is read-only for some transforms: their holds, and the views that wait for it."""
+
+    __slots__ = ("array", "holds", "waiting")
 
     def __init__(self, array: np.ndarray):
         self.array = array
-        self.holders = 0
+        self.holds: WeakSet[Hold] = WeakSet()
         self.waiting: list[np.ndarray] = []
 
 
 _locks: dict[int, Lock] = {}  # by id of the array, which its lock keeps alive
-_turn = threading.Lock()  # taken for large arrays alone, once for each that a transform keeps
+
+
+class Hold:
+    """One level's part in a lock. It ends with this object, so that an interrupt leaves no array locked.
+
+    An interrupt at the very entry of `__del__` does; then the lock ends with the next hold on the array.
+    """
+
+    __slots__ = ("lock", "__weakref__")
+
+    def __init__(self, lock: Lock):
+        self.lock = lock
+        lock.holds.add(self)
+        lock.array.setflags(write=False)
+
+    def __del__(self) -> None:
+        try:
+            self.end()
+        finally:  # an interrupt may have come in between
+            self.end()
+
+    def end(self) -> None:
+        with _turn:
+            lock = getattr(self, "lock", None)
+            if lock is None:  # interrupted before it began
+                return
+            lock.holds.discard(self)
+            if not lock.holds and _locks.get(id(lock.array)) is lock:
+                unlock(lock.array, lock.waiting)
+                del _locks[id(lock.array)]
 
 
 def kept(level: Level, x: Any) -> Any:
@@ -48,46 +81,39 @@ def kept(level: Level, x: Any) -> Any:
     if x.nbytes <= COPIED:
         return x.copy()
     if id(x) not in level.guarded:
-        with _turn:
-            level.guarded[id(x)] = (x, lock(x))
+        holds: list[Hold] = []
+        level.guarded[id(x)] = x, holds
+        hold(x, holds)
     return x
 
 
-def lock(x: np.ndarray) -> list[Lock]:
+def hold(x: np.ndarray, holds: list[Hold]) -> None:
     """Make x and what it is a view of read-only, but for arrays that their owner has made so."""
-    taken, owner = [], x
+    owner: Any = x
     while type(owner) is np.ndarray:
-        if owner.flags.writeable:
-            _locks[id(owner)] = Lock(owner)
-            owner.setflags(write=False)
-        if id(owner) in _locks:
-            _locks[id(owner)].holders += 1
-            taken.append(_locks[id(owner)])
-        owner = owner.base  # type: ignore[assignment]
-    return taken
+        with _turn:
+            lock = _locks.get(id(owner))
+            if lock is None and owner.flags.writeable:
+                lock = _locks[id(owner)] = Lock(owner)
+            if lock is not None:
+                holds.append(Hold(lock))
+        owner = owner.base
 
 
 def release(level: Level) -> None:
-    """Make the arrays writable again for which no other level waits, owners before their views."""
-    if level.guarded:
-        with _turn:
-            for _, taken in level.guarded.values():
-                for one in reversed(taken):
-                    one.holders -= 1
-                    if not one.holders:
-                        del _locks[id(one.array)]
-                        unlock(one.array, one.waiting)
+    """End the holds of a level: arrays for which no other level waits are writable again."""
     level.guarded = None
 
 
 def unlock(x: np.ndarray, waiting: list[np.ndarray]) -> None:
     """Make x writable, and the views that wait for it; x waits while what it is a view of is locked."""
     owner = x.base
-    while type(owner) is np.ndarray and id(owner) not in _locks:
+    while type(owner) is np.ndarray:
+        lock = _locks.get(id(owner))
+        if lock is not None and lock.holds:
+            lock.waiting += [x, *waiting]
+            return
         owner = owner.base
-    if type(owner) is np.ndarray:
-        _locks[id(owner)].waiting += [x, *waiting]
-        return
     x.setflags(write=True)
     for view in waiting:
         unlock(view, [])
@@ -101,7 +127,7 @@ class Stamps:
 
     def __init__(self, level: Level):
         self.function = level.function
-        arrays = [x for x, taken in level.guarded.values() if taken] if level.guarded else ()
+        arrays = [x for x, holds in level.guarded.values() if holds] if level.guarded else ()
         self.stamped = [(x, sums(x)) for x in arrays]
 
     def check(self) -> None:
