@@ -159,6 +159,8 @@ class Tensor(Tracer):
 
     __slots__ = ("level", "primal", "part", "alias", "__weakref__")
     __hash__ = object.__hash__
+    part: Any
+    alias: Any
     entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
 
     def __init_subclass__(cls) -> None:
@@ -427,6 +429,11 @@ class Tensor(Tracer):
         raise ConversionError(
             f"a live {type(self).__name__} cannot be pickled.", "Pickle the results of the transform instead."
         )
+
+
+def slot(name: str) -> Any:
+    """A slot of every tensor, for the name that a mode gives it."""
+    return vars(Tensor)[name]
 
 
 def _unavailable(name: str) -> property:

@@ -145,7 +145,7 @@ def interrupted(run, k):
     """Run with a KeyboardInterrupt at the k-th moment at which Python would hand over a signal in the library
     or in the function it runs: where one begins, and after each call of C. Whether there was a k-th.
 
-    At the entry of `__exit__` and `__del__` no code in Python is safe from an interrupt; those moments are left out.
+    At the entry of `__exit__` and `__del__` no code in Python is safe from an interrupt: those are left out.
     """
     left = k
 

@@ -13,14 +13,14 @@ import numpy as np
 from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.errors import ControlFlowError, ConversionError, ShapeError
 from dualdiff.ops.indexing import batched_mask
-from dualdiff.tensor import PLAIN, Tensor, has_entries, install
+from dualdiff.tensor import PLAIN, Tensor, has_entries, install, slot
 
 
 class BatchTensor(Tensor):
     """One value per example; `shape` is that of one example. The level knows the size of the batch."""
 
     __slots__ = ()
-    value = Tensor.primal  # with the batch axis first
+    value = slot("primal")  # with the batch axis first
 
     def __init__(self, level: BatchLevel, value: Any):
         self.level = level

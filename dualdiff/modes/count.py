@@ -15,7 +15,7 @@ import numpy as np
 
 from dualdiff.core import Level, Op
 from dualdiff.ops.contraction import label_sizes, terms
-from dualdiff.tensor import Tensor
+from dualdiff.tensor import Tensor, slot
 
 
 class CountLevel(Level):
@@ -41,7 +41,7 @@ class CountTensor(Tensor):
     """A plain value that reports every op it takes part in to its level."""
 
     __slots__ = ()
-    value = Tensor.primal
+    value = slot("primal")
     # No fast entries are installed: counting is not a hot path.
 
     def __init__(self, level: CountLevel, value: Any):

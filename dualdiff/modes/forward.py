@@ -14,14 +14,14 @@ from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.declare import over
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric
+from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric, slot
 
 
 class DualTensor(Tensor):
     """A value and its tangent, of one shape and dtype. A value without a tangent is never wrapped."""
 
     __slots__ = ()
-    tangent = Tensor.part
+    tangent = slot("part")
 
     def __init__(self, level: Level, primal: Any, tangent: Any):
         self.level = level

@@ -60,9 +60,9 @@ class Hold:
 
     def end(self) -> None:
         with _turn:
-            lock = getattr(self, "lock", None)
-            if lock is None:  # interrupted before it began
+            if not hasattr(self, "lock"):  # interrupted before it began
                 return
+            lock = self.lock
             lock.holds.discard(self)
             if not lock.holds and _locks.get(id(lock.array)) is lock:
                 unlock(lock.array, lock.waiting)

@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.core import Level, Op, Tracer
 from dualdiff.errors import ControlFlowError
-from dualdiff.tensor import Tensor
+from dualdiff.tensor import Tensor, slot
 
 # One step: the function, the places of its arguments, its static parameters, the place of its result, whether
 # that is a tuple (whose parts stand there and behind), and the places not read after it.
@@ -55,7 +55,7 @@ class Recorded(Tensor):
     """A plain value and its place in the program."""
 
     __slots__ = ()
-    value, place = Tensor.primal, Tensor.part
+    value, place = slot("primal"), slot("part")
     # No fast entries are installed: recording is done once.
 
     def __init__(self, level: RecordLevel, value: Any, place: int):

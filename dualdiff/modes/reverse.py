@@ -20,14 +20,14 @@ from dualdiff.modes.forward import PUSH
 from dualdiff.modes.guard import kept
 from dualdiff.modes.tape import SELECT, Node, Rule, sweep
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import SEQUENCES, Tensor, numeric
+from dualdiff.tensor import SEQUENCES, Tensor, numeric, slot
 
 
 class TapeTensor(Tensor):
     """A value and the node that made it."""
 
     __slots__ = ()
-    node = Tensor.part
+    node = slot("part")
 
     def __init__(self, level: TapeLevel, primal: Any, node: Node):
         self.level = level

@@ -20,7 +20,7 @@ from dualdiff.errors import ControlFlowError, InputTypeError
 from dualdiff.ops import ufuncs
 from dualdiff.sparse import relation
 from dualdiff.sparse.reach import Call, reach
-from dualdiff.tensor import Tensor
+from dualdiff.tensor import Tensor, slot
 from dualdiff.transforms.boundary import check_callable
 from dualdiff.transforms.derivative import gradient_for
 from dualdiff.transforms.linear import push_forward
@@ -62,7 +62,7 @@ class Varying(Tensor):
     """A value that depends on the input, and its number at this input."""
 
     __slots__ = ()
-    value = Tensor.primal
+    value = slot("primal")
 
     def __init__(self, level: Any, value: Any):
         self.level = level
@@ -147,7 +147,7 @@ class Reaching(Tensor):
     """A tangent without numbers: its aval, and a relation of its elements to the inputs."""
 
     __slots__ = ()
-    aval, relation = Tensor.primal, Tensor.part
+    aval, relation = slot("primal"), slot("part")
 
     def __init__(self, level: PatternLevel, aval: Aval, relation: Any):
         self.level = level

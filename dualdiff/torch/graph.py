@@ -18,7 +18,7 @@ from dualdiff.core import Op, TapeLevel
 from dualdiff.errors import MutationError
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.tape import PARENTS, SELECT, Node, Rule, sweep
-from dualdiff.tensor import Tensor
+from dualdiff.tensor import Tensor, slot
 from dualdiff.torch.errors import FreedGraph
 from dualdiff.torch.names import name_of
 from dualdiff.torch.state import STATE
@@ -33,7 +33,7 @@ class EagerTensor(Tensor):
     """A tracked value inside NumPy functions and rules: ops on it are recorded under a GradFn each."""
 
     __slots__ = ()
-    node = Tensor.part
+    node = slot("part")
     level = LEVEL
 
     def __init__(self, primal: Any, node: Node):
