@@ -142,6 +142,51 @@ def test_every_page_is_reachable_from_the_readme():
     assert set(PAGES) <= seen
 
 
+DOCS = ROOT / "docs"
+
+
+def listed(index):
+    """The pages that an index names in its lists and tables, which the navigation of the site is made of."""
+    targets = re.findall(r"^(?:\* |\| )\[[^\]]+\]\(([^)#]+\.md)\)", (DOCS / index).read_text(), re.M)
+    return [((DOCS / index).parent / target).resolve() for target in targets]
+
+
+def test_every_page_is_in_the_navigation_once():
+    """Add a line to a list of docs/index.md, or a row to the index of decisions: see docs/theme/hooks.py."""
+    found = listed("index.md") + listed("explanation/decisions/README.md")
+    inside = [page for page in found if page.is_relative_to(DOCS)]
+    assert sorted([*inside, DOCS / "index.md"]) == sorted(DOCS.rglob("*.md"))
+
+
+def test_navigation_has_the_four_parts():
+    heads = re.findall(r"^## (.+)$", (DOCS / "index.md").read_text(), re.M)
+    assert heads == ["Tutorials", "How-to guides", "Reference", "Explanation"]
+
+
+def docstring_pages():
+    return "".join(page.read_text() for page in DOCS.glob("reference/api/*.md"))
+
+
+def public_definitions():
+    """What has a docstring of its own among the public names: functions and classes, no modules and no ops."""
+    for package in ("dualdiff", "dualdiff.sparse", "dualdiff.testing", "dualdiff.teach"):
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                yield pytest.param(value, id=f"{package}.{name}")
+
+
+@pytest.mark.parametrize("value", public_definitions())
+def test_pages_of_docstrings_have_every_public_name(value):
+    assert f"::: {value.__module__}.{value.__qualname__}\n" in docstring_pages()
+
+
+@pytest.mark.parametrize("path", re.findall(r"^::: (\S+)$", docstring_pages(), re.M))
+def test_names_on_pages_of_docstrings_exist(path):
+    assert inspect.getdoc(pkgutil.resolve_name(path))
+
+
 ERRORS = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, errors.DualdiffError)]
 
 
