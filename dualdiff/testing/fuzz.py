@@ -1,4 +1,4 @@
-"""Random programs and random wrong calls for as long as you like: python -m dualdiff.testing.fuzz --seconds 600.
+"""Random programs and wrong calls for as long as you like: python -m dualdiff.testing.fuzz --seconds 600.
 
 Each failure is cut down and printed as a script with its seed. What is compared is in agreement.py, what a
 wrong call may raise in mistakes.py.
@@ -19,7 +19,7 @@ from dualdiff.testing.calls import examples
 from dualdiff.testing.mistakes import Mistake, mistake
 from dualdiff.testing.programs import Program, generate, least
 
-MISTAKES = 20  # wrong calls for each program: they take a hundredth of its time
+MISTAKES = 20  # wrong calls for each program: they take a tenth of its time
 
 
 class Finding(NamedTuple):

@@ -1,8 +1,8 @@
-"""Random programs: plain NumPy code on arrays, made from a seed, which runs, prints as Python and can be cut down.
+"""Random programs: plain NumPy code on arrays, from a seed; they run, print as Python and can be cut down.
 
-A program is written while it runs at its own point: a step whose value is not finite, too large or too wide is
-thrown away, and where a function has a domain its arguments are a point of it, moved a little. What a program
-is checked for is in agreement.py. Longer than 400 lines because the kinds of steps are one list.
+A program is written while it runs at its own point: a step whose value is not finite, too large or too wide
+is thrown away, and where a function has a domain its arguments are a point of it, moved a little. What
+a program is checked for is in agreement.py. Longer than 400 lines because the kinds of steps are one list.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import dualdiff as dd
+from dualdiff.core import Tracer
 from dualdiff.testing.calls import Example, examples
 from dualdiff.testing.terms import Closure, Term, call, filled, function_of, name, spelled, subscript
 from dualdiff.tree import flatten
@@ -230,6 +231,7 @@ class Writer:
         self.features: set[str] = set()
         self.exact = True
         self.count = 0
+        self.arguments: list = []
 
     # ---------------------------------------------------------------- choices
     def pick(self, options: Sequence) -> Any:
@@ -237,6 +239,22 @@ class Writer:
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
+
+    def varies(self, x: Term) -> bool:
+        """Whether a value is a tensor when the arguments are: tensors are not written into plain arrays."""
+        found: list[bool] = []
+
+        def f(*args: Any) -> Any:
+            values = {f"p{k}": argument for k, argument in enumerate(args)}
+            run(self.statements, values)
+            found.append(isinstance(values[x.text], Tracer))
+            return args
+
+        point = tuple(copy.deepcopy(self.arguments))
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dd.jvp(f, point, point)
+        return found[0]
 
     def fresh(self, letter: str = "v") -> str:
         self.count += 1
@@ -415,8 +433,8 @@ class Writer:
         b, one, two = self.fresh("b"), self.fresh(), self.fresh()
         write = Write(b, self.pick([None, Ellipsis]), self.pick(["*=", "+="]), call_constant(0.5))
         make = Assign(b, call(np.array, self.constant(shape)))
-        self.extend(make, Assign(one, x * name(b)), write, Assign(two, name(one) - np.cos(self.part(x)) * name(b)),
-                    keep=[one, two])  # fmt: skip
+        again = Assign(two, name(one) - np.cos(self.part(x)) * name(b))
+        self.extend(make, Assign(one, x * name(b)), write, again, keep=[one, two])
         self.features.add("buffer")
 
     def step_closure(self) -> None:
@@ -440,6 +458,8 @@ class Writer:
     def step_write(self) -> None:
         """A copy, then writes into it; nothing else looks at its memory meanwhile."""
         x = self.some(lambda x: np.ndim(x) > 0 and np.size(x) > 1)
+        if not self.varies(x):
+            raise Unfit
         shape, label = np.shape(self.value(x)), self.fresh("w")
         steps: list = []
         start = dict(self.values)
@@ -621,7 +641,7 @@ def supported_writes() -> tuple[str, ...]:
 
 @lru_cache(None)
 def buffers_are_kept() -> bool:
-    """Whether a plain array may be written after its use in every mode: the guarantee that makes it a step."""
+    """Whether a plain array may be written after its use in every mode, which makes it a step."""
 
     def f(x: Any) -> Any:
         b = np.array([2.0, 3.0])
@@ -694,6 +714,7 @@ def _argument(writer: Writer, k: int) -> Any:
     argument = writer.pick([leaf, leaf, lambda: {"a": leaf(), "b": [leaf()]}, lambda: (leaf(), leaf())])()
     whole = name(f"p{k}")
     writer.values[f"p{k}"] = argument
+    writer.arguments.append(argument)
     parts: Iterator[Term] = iter([whole])
     if isinstance(argument, dict):
         parts = iter([whole["a"], whole["b"][0]])

@@ -1,4 +1,4 @@
-"""Terms: expressions that NumPy code builds when it is run on them, to be evaluated later and printed as source.
+"""Terms: expressions that NumPy code builds when it runs on them, to be evaluated later and printed.
 
 np.sin(x) + 1 on a term x is a term that knows what to call and how it is written, so that a random program
 (programs.py) states each of its steps once. Nothing here differentiates.
