@@ -7,7 +7,7 @@ function addFilters() {
     const box = document.createElement("input");
     box.className = "filter md-input md-input--stretch";
     box.type = "search";
-    box.placeholder = "Show only rows with ... (eig, linear, complex64)";
+    box.placeholder = "Show only rows with ... (eig, linear, complex)";
     box.setAttribute("aria-label", box.placeholder);
     const heads = [...article.querySelectorAll("h2")];
     heads[0].before(box);
