@@ -12,7 +12,7 @@ from typing import Any
 
 import griffe
 
-FIELD = re.compile(r"^(\S+(?: \S+){0,2}) {2,}(\S.*)$")
+FIELD = re.compile(r"^(\S+(?: \S+)*) {2,}(?=\S)")
 CODE = re.compile(r"(`[^`]+`)")
 
 
@@ -26,22 +26,30 @@ def block_to_markdown(block: str) -> str:
     lines = block.split("\n")
     if lines[0].lstrip().startswith(">>> "):
         return f"```pycon\n{textwrap.dedent(block)}\n```"
-    if FIELD.match(lines[0]) and all(FIELD.match(line) or line.startswith("  ") for line in lines):
-        return fields_to_html(lines)
+    column = column_of_texts(lines)
+    if column:
+        return fields_to_html(lines, column)
     if lines[0].startswith("    "):
         return f"```text\n{textwrap.dedent(block)}\n```"
     return escaped(block)
 
 
-def fields_to_html(lines: list[str]) -> str:
-    """A list of definitions; indented lines continue the one above."""
+def column_of_texts(lines: list[str]) -> int:
+    """Where the right column of a block begins, which the first line shows; 0 if it has no columns."""
+    found = FIELD.match(lines[0])
+    column = found.end() if found else 0
+    return column if all(line[:column].endswith(" ") for line in lines) else 0
+
+
+def fields_to_html(lines: list[str], column: int) -> str:
+    """A list of definitions; a line with nothing on the left continues the one above."""
     pairs: list[list[str]] = []
     for line in lines:
-        found = FIELD.match(line)
-        if found:
-            pairs.append([found[1], found[2]])
+        term, text = line[:column].strip(), line[column:].strip()
+        if term:
+            pairs.append([term, text])
         else:
-            pairs[-1][1] += " " + line.strip()
+            pairs[-1][1] += " " + text
     rows = "".join(f"<dt>{inline(term)}</dt><dd>{inline(text)}</dd>" for term, text in pairs)
     return f'<dl class="fields">{rows}</dl>'
 

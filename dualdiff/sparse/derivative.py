@@ -58,7 +58,8 @@ def hessian(
 
     Shapes      (inputs, inputs), all leaves ravelled in order; symmetric to the last bit
     Derivative  forward over reverse mode, with the seeds of a star colouring or an acyclic one
-    Cost, Raises as `jacobian`; ScalarOutputError
+    Cost        as `jacobian`
+    Raises      as `jacobian`, and ScalarOutputError
     """
     check_callable(f, "hessian")
     options = hessian_options(
