@@ -313,3 +313,69 @@ def test_view_kept_by_an_inner_tape_is_writable_after_the_outer_one():
     locked.flags.writeable = False  # by its owner, and it stays so
     dd.grad(lambda t: np.sum(t * locked[:1000]), mode="reverse")(t)
     assert whole.flags.writeable and not locked.flags.writeable
+
+
+# -------------------------------------------------- found by python -m dualdiff.testing.fuzz
+@by_mode
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_take_reads_booleans_as_zero_and_one(axis, mode):
+    x, indices = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([True, False, True])
+    y = dd.vjp(lambda x: np.take(x, indices, axis=axis), x, mode=mode)[0]
+    np.testing.assert_array_equal(y, np.take(x, indices, axis=axis))
+
+
+@by_mode
+@pytest.mark.parametrize(
+    ("f", "error"),
+    [
+        (lambda x: np.take(x, np.array([1.5])), TypeError),
+        (lambda x: np.take_along_axis(x, np.array([True, False]), 0), IndexError),
+        (lambda x: np.polyder(np.sum(x)), TypeError),
+        (lambda x: np.polyint(np.sum(x)), TypeError),
+        (lambda x: np.polyval(np.sum(x), x), TypeError),
+        (lambda x: np.lexsort(np.zeros((0, 2)) * x), TypeError),
+        (lambda x: np.linalg.tensordot(np.ones((2, 2, 2)) * x, np.ones(3)), ValueError),
+        (lambda x: np.float_power(x, None), TypeError),
+        (lambda x: np.vsplit(object(), x), ValueError),
+        (lambda x: np.hsplit(1.0, x), ValueError),
+        (lambda x: np.dsplit("x", x), ValueError),
+    ],
+)
+def test_wrong_call_raises_as_numpy_does(f, error, mode):
+    with pytest.raises(error):
+        f(X)
+    with pytest.raises(error) as caught:
+        gradient(f, X, mode)
+    assert not isinstance(caught.value, AttributeError)
+
+
+@by_mode
+def test_least_squares_without_equations(mode):
+    value, pullback = dd.vjp(lambda a: np.linalg.lstsq(a, np.zeros(0))[0], np.zeros((0, 3)), mode=mode)
+    np.testing.assert_array_equal(value, np.zeros(3))
+    assert pullback(np.ones(3))[0].shape == (0, 3)
+
+
+@by_mode
+@pytest.mark.parametrize("nothing", [(), [], {"a": None}], ids=repr)
+def test_gradient_by_an_empty_container_is_that_container(nothing, mode):
+    assert dd.grad(lambda x: np.sum(X), mode=mode)(nothing) == nothing
+
+
+def test_lambertw_refuses_a_tensor_for_its_tolerance():
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(NoDerivative, match="tolerance"):
+        dd.grad(lambda tol: special.lambertw(1.0, 0, tol).real)(1e-8)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a lazy diagonal keeps the array itself, not a copy (modes/diagonal.py)"
+)
+def test_jacobian_in_forward_mode_reads_a_buffer_before_it_is_filled_anew():
+    def f(x):
+        buffer = np.array([2.0, 3.0])
+        y = x * buffer
+        buffer *= 100
+        return y
+
+    np.testing.assert_array_equal(dd.jacfwd(f)(X), np.diag([2.0, 3.0]))

@@ -322,6 +322,10 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     """Elements along an axis by integer indices; `mode` wrap or clip brings them into range first."""
     refuse("np.take", out=out)
     a, indices = as_array(a), as_array(indices)
+    if indices.dtype.kind == "b":  # 0 and 1 here, which as an index would be a mask
+        indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise TypeError(f"np.take needs integer indices, not {indices.dtype}")
     if axis is None:
         a, axis = a.reshape(-1), 0
     axis = normal_axis(axis, a.ndim)
@@ -336,6 +340,8 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 
 def along_axis(a, indices, axis):
     """The key that picks `indices` along `axis` and runs over all other axes of a."""
+    if indices.dtype.kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
     if indices.ndim != a.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
     grids = [np.arange(n).reshape((1,) * k + (n,) + (1,) * (a.ndim - k - 1)) for k, n in enumerate(a.shape)]

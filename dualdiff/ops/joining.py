@@ -57,6 +57,7 @@ def split(ary, indices_or_sections, axis=0):
 @numpy_function(np.hsplit)
 def hsplit(ary, indices_or_sections):
     """Pieces along the columns; of a vector, along its only axis."""
+    ary = as_array(ary)
     if ary.ndim == 0:
         raise ValueError("hsplit only works on arrays of 1 or more dimensions")
     return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
@@ -65,6 +66,7 @@ def hsplit(ary, indices_or_sections):
 @numpy_function(np.vsplit)
 def vsplit(ary, indices_or_sections):
     """Pieces along the rows."""
+    ary = as_array(ary)
     if ary.ndim < 2:
         raise ValueError("vsplit only works on arrays of 2 or more dimensions")
     return split(ary, indices_or_sections, 0)
@@ -73,6 +75,7 @@ def vsplit(ary, indices_or_sections):
 @numpy_function(np.dsplit)
 def dsplit(ary, indices_or_sections):
     """Pieces along the third axis."""
+    ary = as_array(ary)
     if ary.ndim < 3:
         raise ValueError("dsplit only works on arrays of 3 or more dimensions")
     return split(ary, indices_or_sections, 2)

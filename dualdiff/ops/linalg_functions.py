@@ -125,7 +125,7 @@ def lstsq(a, b, rcond=None):
         rcond = np.finfo(np.result_type(a.dtype, b.dtype)).eps * max(m, n)
     x = pinv(a, max(rcond, 0)) @ b
     s = svdvals(a)
-    rank = np.sum(stop_gradient(s) > rcond * stop_gradient(s)[0], dtype=np.intc)
+    rank = np.sum(stop_gradient(s) > rcond * np.max(stop_gradient(s), initial=0), dtype=np.intc)
     residuals = np.zeros(0, s.dtype)
     if m > n and rank == n:
         missed = b - a @ x

@@ -225,7 +225,9 @@ def digitize(x, bins, right=False):
 def lexsort(keys, axis=-1):
     """The permutation that sorts by several keys, the last of them first."""
     keys = [stop_gradient(as_array(key)) for key in keys]
-    if keys and of_a_number(axis, keys[0].ndim):
+    if not keys:
+        raise TypeError("need sequence of keys with len > 0 in lexsort")
+    if of_a_number(axis, keys[0].ndim):
         return np.intp(0)
     return lexical_order(*keys, axis=normal_axis(axis, keys[0].ndim))
 

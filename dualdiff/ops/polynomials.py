@@ -101,10 +101,18 @@ def correlate(a, v, mode="valid"):
 
 
 # -------------------------------------------------- sums and products of polynomials
+def coefficients(p):
+    """p as an array; a number has no coefficients to go through, as in NumPy."""
+    p = as_array(p)
+    if p.ndim == 0:
+        raise TypeError("the coefficients of a polynomial are a sequence, not one number")
+    return p
+
+
 @numpy_function(np.polyval)
 def polyval(p, x):
     """The value of a polynomial at x, by Horner's scheme; coefficients and points are differentiable."""
-    p, x = as_array(p), as_array(x)
+    p, x = coefficients(p), as_array(x)
     y = np.zeros(x.shape, x.dtype)
     for k in range(p.shape[0]):
         y = y * x + p[k]
@@ -161,7 +169,7 @@ def polyder(p, m=1):
     """The m-th derivative of a polynomial."""
     if int(m) < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
-    p = as_array(p)
+    p = coefficients(p)
     for _ in range(int(m)):
         p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
     return p
@@ -178,7 +186,7 @@ def polyint(p, m=1, k=None):
         constants = constants[0] * np.ones(m)
     if constants.shape[0] < m:
         raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
-    p = as_array(p)
+    p = coefficients(p)
     for i in range(m):
         p = concatenate([p / np.arange(p.shape[0], 0, -1), constants[i : i + 1]])
     return p

@@ -58,6 +58,8 @@ def tensordot(a, b, axes=2):
         left, right = normal_axes(tuple(left), a.ndim), normal_axes(tuple(right), b.ndim)
     else:
         count = operator.index(axes)
+        if count > min(a.ndim, b.ndim):
+            raise ValueError(f"tensordot: {count} axes of {a.shape} and {b.shape}")
         left, right = tuple(range(a.ndim - count, a.ndim)), tuple(range(count))
     if [a.shape[k] for k in left] != [b.shape[k] for k in right]:
         raise ValueError(f"tensordot: axes {left} of {a.shape} and {right} of {b.shape} do not match")

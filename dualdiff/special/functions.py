@@ -11,6 +11,7 @@ import operator
 import numpy as np
 from scipy import special
 
+from dualdiff.core import Tracer
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import positive
 from dualdiff.errors import NoDerivative
@@ -78,6 +79,8 @@ class lambert:
 @numpy_function(special._ufuncs._lambertw)
 def lambertw(z, k, tol):
     """What scipy.special.lambertw calls with its branch and its tolerance."""
+    if isinstance(k, Tracer) or isinstance(tol, Tracer):
+        raise NoDerivative("special.lambertw has no derivative by its branch or tolerance.", "Pass numbers.")
     return lambert(as_array(z), k=k, tol=tol)
 
 

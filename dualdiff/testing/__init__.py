@@ -7,6 +7,9 @@ complex_step        the same to the last digit, for analytic functions
 dot_test            the pullback is the adjoint of the pushforward
 taylor_test         gradient and Hessian by the slopes of Taylor remainders
 strategies          Hypothesis strategies for arrays and small random programs (needs hypothesis)
+programs            random programs over all of NumPy, each from a seed
+agreement           every mode and nesting of a program against each other and against differences
+fuzz                python -m dualdiff.testing.fuzz: random programs and wrong calls for as long as you like
 """
 
 from importlib import import_module
@@ -27,7 +30,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`strategies` is imported when it is first used: Hypothesis is an extra."""
-    if name == "strategies":
-        return import_module("dualdiff.testing.strategies")
+    """Imported when they are first used: Hypothesis is an extra, and the others are large tables."""
+    if name in ("strategies", "programs", "agreement", "fuzz"):
+        return import_module(f"dualdiff.testing.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

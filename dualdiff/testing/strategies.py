@@ -1,13 +1,14 @@
 """Hypothesis strategies: arrays, and small random programs that are smooth everywhere.
 
-A program is a list of instructions on numbered values, so that a failing one prints as Python. Every function
-in it is analytic, which lets the complex step check it to the last digits. Needs hypothesis.
+A failing program prints as Python. Every function in it is analytic, at any point, which lets the complex
+step check it to the last digits; programs.py has those that use all of NumPy at a point of their own. Needs
+hypothesis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ try:
     from hypothesis import strategies as st
 except ImportError as error:
     raise ImportError("dualdiff.testing.strategies needs hypothesis: pip install hypothesis") from error
+
+from dualdiff.testing.programs import Assign, Program
+from dualdiff.testing.terms import Term, name
 
 LENGTH = 3  # of the vectors in programs; the other shape is ()
 
@@ -39,86 +43,56 @@ def arrays(shape: tuple[int, ...] | Any = (LENGTH,), dtype: Any = float, bound: 
 
 
 # -------------------------------------------------- programs
-class Instruction(NamedTuple):
-    """One step: a Python expression with places for the values it reads, and the same as a function."""
-
-    text: str
-    function: Callable
-    reads: tuple[int, ...]
-
-
-class Program(NamedTuple):
-    """A function of `arguments` vectors; its value is that of the last instruction."""
-
-    arguments: int
-    instructions: tuple[Instruction, ...]
-
-    def __call__(self, *xs: Any) -> Any:
-        values = list(xs)
-        for step in self.instructions:
-            values.append(step.function(*(values[i] for i in step.reads)))
-        return values[-1]
-
-    def __repr__(self) -> str:
-        lines = [
-            f"    v{self.arguments + k} = {step.text.format(*(f'v{i}' for i in step.reads))}"
-            for k, step in enumerate(self.instructions)
-        ]
-        names = ", ".join(f"v{i}" for i in range(self.arguments))
-        last = self.arguments + len(self.instructions) - 1
-        return "\n".join([f"def program({names}):", *lines, f"    return v{last}"])
-
-
-ANY_SHAPE = (
-    ("np.sin({0})", np.sin),
-    ("np.cos({0})", np.cos),
-    ("np.exp(np.sin({0}))", lambda x: np.exp(np.sin(x))),
-    ("{0} / (2 + np.cos({0}))", lambda x: x / (2 + np.cos(x))),
-    ("np.log(3 + np.sin({0}))", lambda x: np.log(3 + np.sin(x))),
-    ("np.sqrt(3 + np.cos({0}))", lambda x: np.sqrt(3 + np.cos(x))),
-    ("1 - 0.5 * {0}", lambda x: 1 - 0.5 * x),
-    ("np.square({0})", np.square),
-    ("(3 + np.sin({0})) ** 1.5", lambda x: (3 + np.sin(x)) ** 1.5),
+ANY_SHAPE: tuple[Callable, ...] = (
+    np.sin,
+    np.cos,
+    lambda x: np.exp(np.sin(x)),
+    lambda x: x / (2 + np.cos(x)),
+    lambda x: np.log(3 + np.sin(x)),
+    lambda x: np.sqrt(3 + np.cos(x)),
+    lambda x: 1 - 0.5 * x,
+    np.square,
+    lambda x: (3 + np.sin(x)) ** 1.5,
 )
-TWO = (
-    ("{0} + {1}", lambda x, y: x + y),
-    ("{0} - {1}", lambda x, y: x - y),
-    ("{0} * np.cos({1})", lambda x, y: x * np.cos(y)),
-    ("np.sin({0}) * {1}", lambda x, y: np.sin(x) * y),
-    ("{0} / (3 + np.sin({1}))", lambda x, y: x / (3 + np.sin(y))),
+TWO: tuple[Callable, ...] = (
+    lambda x, y: x + y,
+    lambda x, y: x - y,
+    lambda x, y: x * np.cos(y),
+    lambda x, y: np.sin(x) * y,
+    lambda x, y: x / (3 + np.sin(y)),
 )
-VECTOR = (
-    ("{0}[::-1]", lambda x: x[::-1]),
-    ("{0}[np.array([0, 0, 2])]", lambda x: x[np.array([0, 0, 2])]),
-    ("np.concatenate([{0}[1:], {0}[:1]])", lambda x: np.concatenate([x[1:], x[:1]])),
-    ("({0}[:, None] * {0}).sum(axis=0)", lambda x: (x[:, None] * x).sum(axis=0)),
-    ("np.where([True, False, True], {0}, 0)", lambda x: np.where([True, False, True], x, 0)),
+VECTOR: tuple[Callable, ...] = (
+    lambda x: x[::-1],
+    lambda x: x[np.array([0, 0, 2])],
+    lambda x: np.concatenate([x[1:], x[:1]]),
+    lambda x: (x[:, None] * x).sum(axis=0),
+    lambda x: np.where([True, False, True], x, 0),
 )
-TO_SCALAR = (
-    ("np.sum({0})", np.sum),
-    ("{0}[1]", lambda x: x[1]),
-)
+TO_SCALAR: tuple[Callable, ...] = (np.sum, lambda x: x[1])
 
 
 @st.composite
 def programs(draw: Callable, arguments: int = 2, steps: int = 5, scalar: bool = False) -> Program:
-    """Programs of some vectors of length 3; `scalar` ends them with a sum.
+    """Programs of some vectors of length 3 that are analytic everywhere; `scalar` ends them with a sum.
 
     Each step reads values made before, vectors or scalars, and grows them by little, so that derivatives of
     the second order stay of moderate size.
     """
-    vector = [True] * arguments
-    instructions: list[Instruction] = []
+    values, vector = [name(f"p{k}") for k in range(arguments)], [True] * arguments
+    statements: list[Assign] = []
+
+    def let(term: Term, is_vector: bool) -> None:
+        statements.append(Assign(f"v{len(values)}", term))
+        values.append(name(f"v{len(values)}"))
+        vector.append(is_vector)
+
     for _ in range(draw(st.integers(1, steps))):
         first = draw(st.integers(0, len(vector) - 1))
-        choices = ANY_SHAPE + TWO + (VECTOR + TO_SCALAR if vector[first] else ())
-        text, function = draw(st.sampled_from(choices))
-        reads: tuple[int, ...] = (first,)
-        if (text, function) in TWO:
-            reads = (first, draw(st.integers(0, len(vector) - 1)))
-        instructions.append(Instruction(text, function, reads))
-        vector.append((text, function) not in TO_SCALAR and any(vector[i] for i in reads))
+        function = draw(st.sampled_from(ANY_SHAPE + TWO + (VECTOR + TO_SCALAR if vector[first] else ())))
+        reads = (first, draw(st.integers(0, len(vector) - 1))) if function in TWO else (first,)
+        let(
+            function(*(values[i] for i in reads)), function not in TO_SCALAR and any(vector[i] for i in reads)
+        )
     if scalar:
-        last = len(vector) - 1
-        instructions.append(Instruction("np.sum({0})", np.sum, (last,)))
-    return Program(arguments, tuple(instructions))
+        let(np.sum(values[-1]), False)
+    return Program(0, (np.ones(LENGTH),) * arguments, statements, values[-1], set(), True)

@@ -11,6 +11,7 @@ from dualdiff.avals import aval_of
 from dualdiff.core import Level, TapeLevel
 from dualdiff.errors import InputTypeError, StructureError
 from dualdiff.modes import constant, guard, reverse_entries  # noqa: F401  (two for what they install)
+from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.reverse import TapeTensor, leaf, transpose_linear
 from dualdiff.modes.tape import Tape, sweep
@@ -69,6 +70,9 @@ def push_forward(
         duals = [
             DualTensor(level, guard.kept(level, x), x_dot) for x, x_dot in zip(leaves, dots, strict=True)
         ]
+        careful = AMBIENT.get()
+        if careful is not None:
+            careful.duals(duals)
         y, aux = split_aux(f(*rebuild(trees, duals)), has_aux, f)
         outputs, tree = output_leaves(y, f, transform)
     except (TypeError, ValueError) as error:
@@ -80,6 +84,8 @@ def push_forward(
     mine = [own(y, DualTensor, level) for y in outputs]
     ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
     y_dots = [y.tangent if m else None for y, m in zip(outputs, mine, strict=True)]
+    if careful is not None:
+        y_dots = careful.tangents(level, y_dots, f, trees)
     if has_aux:
         aux = map_tree(lambda x: x.primal if own(x, DualTensor, level) else x, aux)
     return ys, y_dots, tree, aux
@@ -140,6 +146,9 @@ def run_on_tape(
     try:
         inputs = [leaf(level, guard.kept(level, x)) for x in leaves]
         idents = [x.node[0] for x in inputs]  # f may write to its arguments
+        careful = AMBIENT.get()
+        if careful is not None:
+            careful.leaves(level, inputs)
         y, aux = split_aux(f(*rebuild(trees, inputs)), has_aux, f)
         outputs, tree = output_leaves(y, f, level.transform)
     except (TypeError, ValueError) as error:
@@ -152,6 +161,8 @@ def run_on_tape(
         mine = own(y, TapeTensor, level)
         ys.append(y.primal if mine else y)
         roots.append(y.node if mine else None)
+    if careful is not None:
+        careful.roots(level, roots, idents, f, trees)
     if has_aux:
         aux = map_tree(lambda x: fresh_values([x.primal])[0] if own(x, TapeTensor, level) else x, aux)
     return idents, ys, roots, tree, aux
@@ -199,9 +210,11 @@ def record_forward(
             if column is None or y_bar is None:
                 continue
             axes = tuple(range(1, column.ndim))
-            products = np.real(np.sum(np.conj(column) * y_bar, axis=axes))
+            careful = AMBIENT.get()
+            terms = np.conj(column) * y_bar if careful is None else careful.products(column, y_bar)
+            products = np.real(np.sum(terms, axis=axes))
             totals[0] = products if totals[0] is None else totals[0] + products
-        return [None] * len(leaves) if totals[0] is None else split_directions(totals[0], leaves)
+        return [None] * len(leaves) if not leaves or totals[0] is None else split_directions(totals[0], leaves)
 
     return ys, pull, tree, aux
 
