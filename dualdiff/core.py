@@ -112,6 +112,8 @@ class Op:
     multiple      whether evaluate returns a tuple
     moves         linear: whether it only moves elements and computes nothing, so that nothing can warn
     views         whether NumPy's result shows the memory of the argument; "read-only" if it cannot be written
+    undefined     optional: (y, *xs) -> a sentence where the derivative is a convention or there is none
+    gauge         optional: (y_bar, y, *xs) -> a sentence where a cotangent asks what the value leaves open
     structure     optional, what reaches what: "prefix", or (*xs, **params) -> labels or places (declare.py)
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
@@ -121,7 +123,7 @@ class Op:
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
         "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "moves",
-        "views", "structure", "domain", "doc", "source", "arity", "complex",
+        "views", "undefined", "gauge", "structure", "domain", "doc", "source", "arity", "complex",
     )  # fmt: skip
     name: str
     kind: str
@@ -142,6 +144,8 @@ class Op:
     multiple: Any
     moves: Any
     views: Any
+    undefined: Any
+    gauge: Any
     structure: Any
     domain: Any
     source: Any

@@ -174,7 +174,10 @@ def _elementwise_out(evaluate: Callable, *xs: Any) -> Aval:
     return Aval(shape, _elementwise_dtype(evaluate, tuple(getattr(x, "dtype", type(x)) for x in xs)))
 
 
-_OPTIONAL = ("out", "batch", "core", "shifts", "moves", "views", "structure", "pullback", "domain", "source")
+_OPTIONAL = (
+    "out", "batch", "core", "shifts", "moves", "views", "undefined", "gauge", "structure", "pullback",
+    "domain", "source",
+)  # fmt: skip
 _ACCEPTED = {
     "evaluate",
     "transpose",
@@ -204,6 +207,8 @@ def op(namespace: type) -> Op:
     moves = True                         it only moves elements: forward mode need not silence warnings
     views = True                         NumPy's result shows the memory of the argument, so that neither may
                                          be written while both live; "read-only" where none can write to it
+    undefined(y, *xs, **params)          in debug: a sentence where the derivative is a convention, else None
+    gauge(y_bar, y, *xs, **params)       in debug: a sentence where y_bar asks what y leaves open, else None
     structure                            for sparsity, where core and shifts say too little: "prefix" if an
                                          element needs those before it; or (*xs, **params) -> the labels of
                                          the arguments and of the result, as einsum has them, or for each

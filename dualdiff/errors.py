@@ -71,6 +71,26 @@ class ControlFlowError(DualdiffError, TypeError):
     anchor = "control-flow"
 
 
+class NonFiniteError(DualdiffError, FloatingPointError):
+    """Under debug: the first value, tangent or cotangent that is not finite, with the op that made it."""
+
+    anchor = "non-finite"
+
+
+class UndefinedDerivative(DualdiffError, ArithmeticError):
+    """Under debug: a loss asks a function for a derivative that it does not have."""
+
+    anchor = "undefined-derivative"
+
+
+class UndefinedDerivativeWarning(UserWarning):
+    """Under debug: a derivative that is a convention enters one of higher order."""
+
+
+class UnusedInputWarning(UserWarning):
+    """Under debug: the result does not depend on a differentiated argument."""
+
+
 class GradientMismatch(DualdiffError, AssertionError):
     """A checked derivative differs from its oracle."""
 

@@ -378,7 +378,7 @@ def not_broadcast(y_dot, y):
 
 
 ENGINE = {
-    "cotangents overwritten": (tape, "_deliver", overwrite, "cotangents_accumulate"),
+    "cotangents overwritten": (tape, "deliver", overwrite, "cotangents_accumulate"),
     "copies not summed": (tape, "sum_to_shape", first_copy_only, "pullback_is_adjoint_of_pushforward"),
     "cotangents not made real": (tape, "fit_cotangent", not_made_real, "single_precision_agrees_with_double"),
     "tangents not broadcast": (forward, "fit_tangent", not_broadcast, "tangent_has_shape_and_dtype_of_value"),

@@ -17,6 +17,7 @@ import numpy as np
 
 from dualdiff.avals import Aval
 from dualdiff.errors import ShapeError
+from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.forward import fit_tangent
 from dualdiff.modes.zero import Zero
 
@@ -63,12 +64,15 @@ def sweep(seeds: list[tuple[Node, Any]], last: Mapping[int, bool] | None = None)
     `seeds` is emptied, and each node is dropped after its visit: when the caller holds no other reference to
     the graph, residuals are freed as the sweep passes.
     """
+    careful = AMBIENT.get()
+    if careful is not None:
+        return careful.sweep(seeds, last)
     pending: dict[int, list] = {}  # id -> [node, cotangent, whether the sweep owns its memory]
     heap: list[int] = []
     leaves = {}
     while seeds:
         node, y_bar = seeds.pop()
-        _deliver(pending, heap, node, fit_cotangent(y_bar, node[1], node[2]))
+        deliver(pending, heap, node, fit_cotangent(y_bar, node[1], node[2]))
     with np.errstate(all="ignore"):
         while heap:
             node, y_bar, _ = pending.pop(heappop(heap))
@@ -90,24 +94,24 @@ def sweep(seeds: list[tuple[Node, Any]], last: Mapping[int, bool] | None = None)
                     else:
                         if older[0] < node[0]:
                             node, older, y_bar, older_bar = older, node, older_bar, y_bar
-                        _deliver(pending, heap, older, older_bar)
+                        deliver(pending, heap, older, older_bar)
                     del older, older_bar
                 else:
                     bars = rule.pull(y_bar, node[4], node[5], node[6])
                     for parent, x_bar in zip(node[PARENTS], bars, strict=True):
                         if x_bar is not None:
                             bar = fit_cotangent(x_bar, parent[1], parent[2], rule.op)
-                            _deliver(pending, heap, parent, bar)
+                            deliver(pending, heap, parent, bar)
                     parent = x_bar = bar = bars = None
                     break
                 if heap and heap[0] <= node[0]:
-                    _deliver(pending, heap, node, y_bar)
+                    deliver(pending, heap, node, y_bar)
                     break  # another node comes first, or another cotangent belongs here as well
             del node, y_bar  # free what was just visited
     return leaves
 
 
-def _deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
+def deliver(pending: dict, heap: list, node: Node, bar: Any) -> None:
     """Add a cotangent to a node's, in place once the sum is the sweep's own array."""
     place = pending.get(node[0])
     if place is None:
@@ -181,6 +185,9 @@ class Tape:
     def push(self, x_dots: Iterable) -> list:
         """Tangents of the roots, None where nothing arrives."""
         self.check()
+        careful = AMBIENT.get()
+        if careful is not None:
+            return careful.push(self, x_dots)
         dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
         with np.errstate(all="ignore"):
             for ident, shape, dtype, rule, y, xs, params, *parents in self.nodes:

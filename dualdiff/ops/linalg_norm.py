@@ -24,6 +24,12 @@ def real_sum(weights, dx, axis):
     return np.sum(np.real(terms) if terms.dtype.kind == "c" else terms, axis=axis)
 
 
+AT_ZERO = (
+    "the norm of zeros has a kink, where its derivative is 0 by convention (for the square of a norm write "
+    "np.sum(x * x))"
+)
+
+
 @op
 class length:
     """y = sqrt(sum |x|^2): dy = sum Re(conj(x) dx) / y, and 0 where y is 0."""
@@ -40,6 +46,9 @@ class length:
 
     def pullback(y_bar, y, x, *, axis):  # measured: half the time of the derived one at 5 numbers
         return expand_back(over_length(y_bar, y), x, axis) * x
+
+    def undefined(y, x, *, axis):
+        return AT_ZERO if np.any(np.equal(y, 0)) else None
 
     def domain(rng, dtype):
         yield (nonzero.sample(rng, (4,), dtype),), {"axis": (0,)}
@@ -64,6 +73,9 @@ class power_norm:
         share = np.where(flat, 1, np.abs(x) / np.where(flat, 1, y))
         weights = np.where(np.equal(x, 0), 1, phase_conjugate(x)) * np.where(flat, 0, share ** (p - 1))
         return real_sum(weights, dx, axis)
+
+    def undefined(y, x, *, p, axis):
+        return AT_ZERO if np.any(np.equal(y, 0)) else None
 
     def domain(rng, dtype):
         for p in (3, 0.5, -1):

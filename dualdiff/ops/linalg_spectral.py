@@ -15,6 +15,7 @@ from dualdiff.domains import nonzero, reals
 from dualdiff.errors import NoDerivative
 from dualdiff.ops.contraction import adjoint, conjugated
 from dualdiff.ops.elementwise import stop_gradient
+from dualdiff.ops.gauges import PHASE, coinciding, turning
 from dualdiff.ops.structural import as_array
 
 # What NumPy's functions return: tuples with names.
@@ -144,6 +145,16 @@ class hermitian_eigen:
         )
         return (hermitian(safe_product(e_bar, adjoint(v))),)
 
+    def undefined(y, a):
+        return coinciding(y[0], "eigenvalues")
+
+    def gauge(y_bar, y, a):
+        v_bar, v = y_bar[1], y[1]
+        if v_bar is None or v.dtype.kind != "c":
+            return None
+        asked = diagonal(adjoint(v) @ v_bar)
+        return PHASE.format("eigenvectors") if turning(asked, np.abs(v_bar)) else None
+
     def domain(rng, dtype):
         # complex vectors have a phase that LAPACK chooses: their laws are in the tests of linear algebra
         if np.dtype(dtype).kind == "f":
@@ -225,6 +236,22 @@ class singular_value:
         if a.shape[-2] < a.shape[-1]:
             a_bar = a_bar + safe_product(u1, adjoint(turned_bar(v, v1, v_bar, gv, s)))
         return a_bar
+
+    def undefined(y, a, *, full, least):
+        zero = "a singular value is 0, where it has a kink" if np.any(np.equal(y[1], 0)) else None
+        return coinciding(y[1], "singular values") or zero
+
+    def gauge(y_bar, y, a, *, full, least):
+        # u_k and v_k turn together: the rest of a full factor has a gauge of its own
+        (u_bar, _, vh_bar), (u, s, vh) = y_bar, y
+        if u.dtype.kind != "c":
+            return None
+        n, asked, size = s.shape[-1], 0, np.zeros(1, s.dtype)
+        for w, w_bar in ((u, u_bar), (adjoint(vh), None if vh_bar is None else adjoint(vh_bar))):
+            if w_bar is not None:
+                asked = asked + diagonal(adjoint(w[..., :n]) @ w_bar[..., :n])
+                size = np.maximum(size, np.max(np.abs(w_bar), initial=0))
+        return PHASE.format("singular vectors") if turning(asked, size) else None
 
     def domain(rng, dtype):
         if np.dtype(dtype).kind == "f":

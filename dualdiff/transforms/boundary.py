@@ -249,7 +249,7 @@ def shared(y: np.ndarray, leaves: list | None) -> bool:
 
 def own(x: Any, kind: Any, level: Any) -> bool:
     """Whether x is a tensor of this very transform."""
-    return type(x) is kind and x.level is level
+    return isinstance(x, kind) and x.level is level
 
 
 def name_of(f: Any) -> str:
