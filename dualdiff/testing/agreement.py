@@ -147,8 +147,8 @@ class Comparison:
             args = map_tree(moved, self.program.point())
             a, b = (np.asarray(flatten(f(*args))[0][leaf])[at] for f in (found, expected))
             gaps.append(a - b)
-        gaps = np.array(gaps)
-        return bool(np.ptp(np.real(gaps)) + np.ptp(np.imag(gaps)) > SYSTEMATIC * np.max(np.abs(gaps)))
+        spread = np.ptp(np.real(gaps)) + np.ptp(np.imag(gaps))
+        return bool(spread > SYSTEMATIC * np.max(np.abs(gaps)))
 
     def like(self, what: str, found: Any, like: Any) -> None:
         """Compare shapes and dtypes; integers have floating zeros for derivatives."""
@@ -250,8 +250,8 @@ class Comparison:
             self.complex_steps(wide)
 
     def complex_steps(self, expected: Any) -> None:
-        """To the last digits, where the program is analytic and runs on complex numbers as on real ones: some of
-        SciPy's functions have other algorithms there, and isreal another answer, which differences show.
+        """To the last digits, where the program is analytic and runs on complex numbers as on real ones: some
+        functions of SciPy have other algorithms there, and isreal another answer, which differences show.
         """
         along, across = (map_tree(lambda x, s=s: s * x, self.t) for s in (1.0 + 0j, 1j))
         point = map_tree(lambda x: x + 0j, self.args)

@@ -250,14 +250,14 @@ def mistake(seed: int) -> Mistake:
     functions = [f for f in FUNCTIONS if spelled_function(f).startswith("np.") and f.__name__ not in LEFT_OUT]
     function = pick(functions)
     count = function.nin if isinstance(function, np.ufunc) else int(rng.integers(1, 4))
-    args = [pick(STRANGE)() for _ in range(count)]
-    at = int(rng.integers(len(args))) if rng.random() < 0.4 else 0
-    args[at] = pick(POINTS)()
+    given = [pick(STRANGE)() for _ in range(count)]
+    at = int(rng.integers(len(given))) if rng.random() < 0.4 else 0
+    given[at] = pick(POINTS)()
     kwargs = {}
     for _ in range(int(rng.integers(0, 3))):
         kwargs[pick(KEYWORDS)] = pick(STRANGE)()
     if isinstance(function, np.ufunc):
         kwargs.pop("order", None)  # of memory, at which tensors do not look
     return Mistake(
-        spelled_function(function), function, tuple(args), kwargs, at, pick(MODES), rng.random() < 0.1
+        spelled_function(function), function, tuple(given), kwargs, at, pick(MODES), rng.random() < 0.1
     )
