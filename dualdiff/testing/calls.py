@@ -402,12 +402,16 @@ REAL: list[tuple] = [
 ]
 
 
-@lru_cache(None)
 def examples() -> tuple[Example, ...]:
     """All calls: those of the two tables, and each op of the registry at the points of its domain."""
+    return _examples(tuple(OPS.values()))
+
+
+@lru_cache(4)
+def _examples(ops: tuple[Op, ...]) -> tuple[Example, ...]:
     found = [tabled(f, places, ("float64", "complex128")) for f, *places in ANALYTIC]
     found += [tabled(f, places, ("float64",)) for f, *places in REAL]
-    return (*found, *(example for op in OPS.values() if op is not stop_gradient for example in of_op(op)))
+    return (*found, *(example for op in ops if op is not stop_gradient for example in of_op(op)))
 
 
 def tabled(f: Callable, places: list[Place], dtypes: tuple[str, ...]) -> Example:
