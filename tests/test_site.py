@@ -1,13 +1,21 @@
-"""What the site makes of a docstring: docs/theme/fields.py, without MkDocs."""
+"""What the site makes of docstrings and of errors: docs/theme/fields.py and messages.py, without MkDocs."""
 
 import importlib.util
+import re
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
-FIELDS = Path(__file__).parent.parent / "docs/theme/fields.py"
+THEME = Path(__file__).parent.parent / "docs/theme"
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(name, THEME / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +23,9 @@ def to_markdown():
     """The function of fields.py; the names of griffe that its class is made with need not be installed."""
     stand_in = types.ModuleType("griffe")
     stand_in.Extension = stand_in.Module = stand_in.Object = object
-    spec = importlib.util.spec_from_file_location("fields", FIELDS)
-    module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "griffe", stand_in)
-        spec.loader.exec_module(module)
-    return module.to_markdown
+        return loaded("fields").to_markdown
 
 
 def test_columns_become_definitions(to_markdown):
@@ -46,3 +51,15 @@ def test_marks_of_markdown_stand_for_themselves(to_markdown):
 
 def test_paragraph_of_two_lines_is_no_column(to_markdown):
     assert to_markdown("A sentence  with two spaces\nwhich continue below.").startswith("A sentence  with")
+
+
+def test_messages_of_every_error_are_found():
+    page = (THEME.parent / "reference/errors.md").read_text()
+    known = loaded("messages").forms()
+    assert set(known) >= set(re.findall(r"^## (.+)$", page, re.M)) - {"dualdiff"}
+    assert any("needs a scalar output" in form for form in known["scalar-output"])
+
+
+def test_form_of_message_has_names_for_what_is_filled_in():
+    (form,) = [f for f in loaded("messages").forms()["control-flow"] if "batched value" in f and "steer" in f]
+    assert "{" in form and "examples" in form

@@ -4,14 +4,19 @@ The navigation is written once, as the lists of docs/index.md and of the index o
 the tables of examples and benchmarks, which stand beside their files, are pages of the site too.
 """
 
+import html
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(Path(__file__).parent))
+from messages import forms  # noqa: E402  (a neighbour of this file, which is no package)
+
 GUESTS = {
     "examples/README.md": "examples.md",
     "benchmarks/README.md": "benchmarks.md",
@@ -75,5 +80,20 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         back = posixpath.relpath(page_path, posixpath.dirname(page.file.src_uri) or ".")
         return f"[{text}]({back}{anchor})"
 
+    if page.file.src_uri == "reference/errors.md":
+        markdown = with_messages(markdown)
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.M | re.S)
     return "".join(part if part.startswith("```") else LINK.sub(led, part) for part in parts)
+
+
+def with_messages(markdown: str) -> str:
+    """The page of errors with the forms of all messages at the end of each section, folded."""
+    known = forms()
+
+    def longer(match: re.Match) -> str:
+        found = known.get(match[1], [])
+        rows = "".join(f"<li>{html.escape(form)}</li>" for form in found)
+        folded = f"<details><summary>All {len(found)} messages</summary><ul>{rows}</ul></details>"
+        return match[0].rstrip("\n") + f"\n\n{folded}\n\n" if found else match[0]
+
+    return SECTION.sub(longer, markdown)
