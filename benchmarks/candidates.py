@@ -14,6 +14,7 @@ import numpy as np
 
 import dualdiff as dd
 from benchmarks.harness import Case, LeftOut
+from dualdiff.errors import ControlFlowError
 from dualdiff.tree import flatten, map_tree, unflatten
 
 
@@ -47,6 +48,42 @@ class Dualdiff:
 
     def hvp(self, f: Callable, x: Any, v: Any, *data: Any) -> Callable:
         return lambda: dd.hvp(lambda x: f(np, x, *data), (x,), (v,))[1]
+
+    def batched(self, f: Callable, xs: Any, *data: Any) -> Callable:
+        batched = dd.vmap(lambda x: f(np, x, *data))
+        return lambda: batched(xs)
+
+
+class Replayed:
+    """dualdiff's transforms, repeated as the calls of NumPy that they made."""
+
+    def ready(self, f: Callable, *args: Any) -> Callable:
+        try:
+            f(*args)
+        except ControlFlowError as error:
+            raise LeftOut("a value steers Python") from error
+        return lambda: f(*args)
+
+    def gradient(self, f: Callable, x: Any, *data: Any) -> Callable:
+        return self.ready(dd.replay(dd.value_and_grad(lambda x: f(np, x, *data))), x)
+
+    def pullback(self, f: Callable, x: Any, y_bar: Any, *data: Any) -> Callable:
+        pulled = dd.replay(lambda x, y_bar: dd.vjp(lambda x: f(np, x, *data), x)[1](y_bar)[0])
+        return self.ready(pulled, x, y_bar)
+
+    def pushforward(self, f: Callable, x: Any, x_dot: Any, *data: Any) -> Callable:
+        pushed = dd.replay(lambda x, x_dot: dd.jvp(lambda x: f(np, x, *data), (x,), (x_dot,)))
+        return self.ready(pushed, x, x_dot)
+
+    def jacobian(self, f: Callable, x: Any, mode: str, *data: Any) -> Callable:
+        return self.ready(dd.replay(dd.jacobian(lambda x: f(np, x, *data), mode=mode)), x)
+
+    def hessian(self, f: Callable, x: Any, *data: Any) -> Callable:
+        return self.ready(dd.replay(dd.hessian(lambda x: f(np, x, *data))), x)
+
+    def hvp(self, f: Callable, x: Any, v: Any, *data: Any) -> Callable:
+        product = dd.replay(lambda x, v: dd.hvp(lambda x: f(np, x, *data), (x,), (v,))[1])
+        return self.ready(product, x, v)
 
 
 class Autograd:
@@ -161,6 +198,10 @@ class TorchFunc(Torch):
         hessian, x = self.torch.func.hessian(self.closed(f, data)), self.convert(x)
         return lambda: hessian(x)
 
+    def batched(self, f, xs, *data):
+        batched, xs = self.torch.func.vmap(self.closed(f, data)), self.convert(xs)
+        return lambda: batched(xs)
+
     def hvp(self, f, x, v, *data):
         slope, x, v = self.torch.func.grad(self.closed(f, data)), self.convert(x), self.convert(v)
         return lambda: self.torch.func.jvp(slope, (x,), (v,))[1]
@@ -206,6 +247,9 @@ class JaxEager:
     def hessian(self, f, x, *data):
         return self.ready(self.jax.hessian(self.closed(f, data)), x)
 
+    def batched(self, f, xs, *data):
+        return self.ready(self.jax.vmap(self.closed(f, data)), xs)
+
     def hvp(self, f, x, v, *data):
         slope = self.jax.grad(self.closed(f, data))
         return self.ready(lambda x, v: self.jax.jvp(slope, (x,), (v,))[1], x, v)
@@ -248,6 +292,7 @@ class Mygrad:
 
 
 PEERS: dict[str, Callable[[], Any]] = {
+    "dualdiff.replay": Replayed,
     "autograd": Autograd,
     "torch eager": TorchEager,
     "torch.func": TorchFunc,

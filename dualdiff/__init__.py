@@ -25,6 +25,8 @@ def __getattr__(name: str):
         return importlib.import_module(f"dualdiff.{name}")
     if name in ("compare_modes", "explain"):
         return getattr(importlib.import_module("dualdiff.teach"), name)
+    if name == "replay":
+        return importlib.import_module("dualdiff.transforms.replaying").replay
     if name == "coverage":
         return importlib.import_module("dualdiff.covered").coverage
     raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
@@ -35,6 +37,6 @@ __version__ = "0.1.0"
 __all__ = [
     "grad", "value_and_grad", "jvp", "vjp", "linearize",
     "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
-    "explain_mode", "compare_modes", "explain", "vmap", "stop_gradient",
+    "explain_mode", "compare_modes", "explain", "vmap", "replay", "stop_gradient",
     "elementwise", "op", "register_container", "coverage", "errors",
 ]  # fmt: skip

@@ -77,3 +77,10 @@ def cases(tiny=False):
     case.add("by hand", lambda: lambda: pushforward_by_hand(x, ones, scale, blocks))
     add_libraries(case, "pushforward", f, x, ones, scale)
     yield case
+
+    xs = np.stack([x, x + 0.1, x - 0.1])
+    case = Case("chain-vmap", f"{count} ops on {n} numbers, vmap of 3 examples", unit, count)
+    case.add("function", lambda: lambda: f(np, xs, scale))
+    case.add("by hand", lambda: lambda: f(np, xs, scale))
+    add_libraries(case, "batched", f, xs, scale)
+    yield case

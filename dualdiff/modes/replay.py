@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -107,10 +108,13 @@ class Recorded(Tensor):
         key = step_key(op, args, params)
         if key is not None and key in level.known:
             return level.known[key].again()  # an object of its own, since one may be written to
-        places = tuple([x.place if type(x) is cls else level.reserve(frozen(x)) for x in args])
         values = [x.value if type(x) is cls else x for x in args]
         function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate
         y = function(*values, **params)
+        same = unchanged(op, args, y)
+        if same is not None:
+            return same.again()
+        places = tuple([x.place if type(x) is cls else level.reserve(frozen(x)) for x in args])
         parts = y if op.multiple else (y,)
         first = level.reserve()
         for _ in parts[1:]:
@@ -126,6 +130,21 @@ class Recorded(Tensor):
 def frozen(x: Any) -> Any:
     """A constant that nobody can write."""
     return np.array(x) if isinstance(x, (np.ndarray, list, tuple)) else x
+
+
+RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
+
+
+def unchanged(op: Op, args: tuple, y: Any) -> Recorded | None:
+    """The argument that the result is equal to, to the last bit, whatever its numbers are; None for most ops."""
+    if op.name in RESHAPING:
+        return args[0] if (y.shape, y.dtype) == (args[0].shape, args[0].dtype) else None
+    if op.name == "multiply":
+        for x, one in (args, args[::-1]):
+            if type(x) is Recorded and (y.shape, y.dtype) == (x.shape, x.dtype):
+                if not isinstance(one, Tracer) and np.all(one == np.ones((), y.dtype)):
+                    return x
+    return None
 
 
 def step_key(op: Op, args: tuple, params: dict) -> Any:
@@ -149,6 +168,10 @@ class Program:
         self.steps = needed(level.steps, set(self.results))
         read = set(self.results).union(*(step[1] for step in self.steps))
         self.places = [x if k in read else None for k, x in enumerate(level.places)]
+        self.calls = [
+            (partial(function, **params) if params else function, read, put, parts, dropped)
+            for function, read, params, put, parts, dropped in self.steps
+        ]
 
     def run(self, values: list) -> list:
         """The results for these inputs."""
@@ -156,8 +179,13 @@ class Program:
         for place, x in zip(self.inputs, values, strict=True):
             places[place] = x
         with np.errstate(all="ignore"):
-            for function, read, params, put, parts, dropped in self.steps:
-                y = function(*[places[k] for k in read], **params)
+            for function, read, put, parts, dropped in self.calls:
+                if len(read) == 2:
+                    y = function(places[read[0]], places[read[1]])
+                elif len(read) == 1:
+                    y = function(places[read[0]])
+                else:
+                    y = function(*[places[k] for k in read])
                 if parts:
                     places[put : put + parts] = y
                 else:
