@@ -1,4 +1,4 @@
-"""replay(f): the same values as f at other points, in memory of its own, and refusals where it would not hold."""
+"""replay(f): the values of f at other points, in memory of its own; refused where it would not hold."""
 
 import threading
 

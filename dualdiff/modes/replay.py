@@ -136,14 +136,14 @@ RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
 
 
 def unchanged(op: Op, args: tuple, y: Any) -> Recorded | None:
-    """The argument that the result is equal to, to the last bit, whatever its numbers are; None for most ops."""
+    """The argument that the result equals to the last bit, whatever its numbers are; None for most ops."""
     if op.name in RESHAPING:
         return args[0] if (y.shape, y.dtype) == (args[0].shape, args[0].dtype) else None
     if op.name == "multiply":
         for x, one in (args, args[::-1]):
-            if type(x) is Recorded and (y.shape, y.dtype) == (x.shape, x.dtype):
-                if not isinstance(one, Tracer) and np.all(one == np.ones((), y.dtype)):
-                    return x
+            kept = type(x) is Recorded and (y.shape, y.dtype) == (x.shape, x.dtype)
+            if kept and not isinstance(one, Tracer) and np.all(one == np.ones((), y.dtype)):
+                return x
     return None
 
 

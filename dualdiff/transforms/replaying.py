@@ -21,7 +21,7 @@ KEPT = 64  # programs kept for one function; the oldest goes first
 
 
 def replay(f: Callable) -> Callable:
-    """f as the calls of NumPy that it makes: recorded for the first arguments of a kind, repeated for all others.
+    """f as the calls of NumPy that it makes: recorded for arguments of a kind, repeated for all others.
 
     It is for functions that are called often on small arrays, above all derivatives: `replay(grad(f))`,
     `replay(jacobian(f))`. What the modes do is done once and left out of every later call.
