@@ -25,7 +25,8 @@ def block_to_markdown(block: str) -> str:
     """One block between empty lines."""
     lines = block.split("\n")
     if lines[0].lstrip().startswith(">>> "):
-        return f"```pycon\n{textwrap.dedent(block)}\n```"
+        code = textwrap.dedent(block).replace("<BLANKLINE>\n", "\n")  # doctest's word for an empty line
+        return f"```pycon\n{code}\n```"
     column = column_of_texts(lines)
     if column:
         return fields_to_html(lines, column)
