@@ -227,6 +227,7 @@ def angle(z, deg=False):
 def float_power(x1, x2, /):
     """power in float64 or complex128, whichever the arguments need, also for integers."""
     x1, x2 = (x if hasattr(x, "astype") else np.asarray(x)[()] for x in (x1, x2))
+    x1, x2 = (np.float64(x) if type(x) is int else x for x in (x1, x2))  # longer than 64 bits
     if not all(hasattr(x, "astype") for x in (x1, x2)):
         raise TypeError(f"float_power needs numbers, not {type(x1).__name__} and {type(x2).__name__}")
     dtype = np.result_type(x1, x2, np.float64)
