@@ -206,15 +206,16 @@ def transpose_linear(f: Callable, avals: list[Aval], y_bars: Iterable, name: str
     level = TapeLevel(f"the transpose of {name}")
     inputs = [leaf(level, aval) for aval in avals]
     ys = f(*inputs)
+    ys = ys if isinstance(ys, tuple) else (ys,)
     seeds = [
         (y.node, y_bar)
-        for y, y_bar in zip(ys if isinstance(ys, tuple) else (ys,), y_bars, strict=True)
+        for y, y_bar in zip(ys, y_bars, strict=True)
         if type(y) is TapeTensor and y.level is level and type(y_bar) is not Zero
     ]
     level.close()
     bars = sweep(seeds)
     found = [bars.get(x.node[0]) for x in inputs]
-    if any(type(bar) is Aval for bar in found):
+    if any(type(x) is Aval for x in (*ys, *found)):  # an op that is not linear gives no tangent at all
         raise NoDerivative(
             f"the differential of {name} is not linear in its tangents: it needs the value of one.",
             "Every term must hold exactly one tangent, to the first power.",
