@@ -39,7 +39,8 @@ def array_split(ary, indices_or_sections, axis=0):
         if count <= 0:
             raise ValueError("number sections must be larger than 0.")
         longer = n % count
-        cuts = [k * (n // count) + min(k, longer) for k in range(1, count)]
+        places = np.arange(1, count).tolist()  # not a range: counts beyond all memory raise here at once
+        cuts = [k * (n // count) + min(k, longer) for k in places]
     else:
         cuts = [operator.index(k) for k in deciding(indices_or_sections, "places to cut")]
     return [on_axis(a, axis, start, stop) for start, stop in zip([0, *cuts], [*cuts, n], strict=True)]
