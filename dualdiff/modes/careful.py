@@ -15,9 +15,9 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.errors import UndefinedDerivative, UnusedInputWarning
 from dualdiff.modes.forward import fit_tangent
-from dualdiff.modes.report import derivative_error, element, elementwise_at
+from dualdiff.modes.report import derivative_error, element, elementwise_at, fits
 from dualdiff.modes.strong import Strong, strong, weak, where_not
-from dualdiff.modes.tape import PARENTS, Slots, Tape, deliver, fit_cotangent
+from dualdiff.modes.tape import PARENTS, Rule, Slots, Tape, deliver, fit_cotangent
 from dualdiff.modes.watch import (
     CALL,
     WatchedDual,
@@ -46,10 +46,10 @@ class Unplaced:
 
     op = None
     params: dict = {}
-    line = "a line that was not recorded (turn debug on before the function runs)"
+    line = "a line that was not recorded"
 
     def __init__(self, name: str):
-        self.name = name or "an op"
+        self.name = str(name)
         self.operands: list = []
 
     def undefined(self) -> None:
@@ -139,12 +139,19 @@ class Careful:
                     if looked_at:
                         call.verify()
                         check_gauge(call, y_bar)
+                    parents = node[PARENTS]
+                    if (
+                        type(rule) is not Rule
+                    ):  # of the PyTorch-style front end, whose hooks see the cotangent
+                        y_bar = weak(y_bar)
                     bars = rule.pull(y_bar, node[4], node[5], node[6])
-                    for parent, x_bar in zip(
-                        node[PARENTS], (bars,) if rule.exact == 1 else bars, strict=True
-                    ):
+                    if rule.exact == 1:
+                        bars = (bars,)
+                    elif rule.exact == 2 and parents[0] is parents[1]:  # as in x * x: added first, as there
+                        parents, bars = parents[:1], (bars[0] + bars[1],)
+                    for parent, x_bar in zip(parents, bars, strict=True):
                         if x_bar is not None:
-                            bar = fit_cotangent(x_bar, parent[1], parent[2], rule.op)
+                            bar = fit_cotangent(x_bar, parent[1], parent[2], call.name)
                             if looked_at:
                                 check_cotangent(call, node, y_bar, bar)
                             deliver(pending, heap, parent, bar)
@@ -192,7 +199,7 @@ def enter(node: tuple, rule: Any) -> Any:
     """The call that a node was made for, which is worked on from now on."""
     call = getattr(node[0], "call", None)
     if call is None:
-        return CALL.get() or Unplaced(rule.op)
+        return CALL.get() or Unplaced(getattr(rule.op, "name", rule.op))
     CALL.set(call)
     return call
 
@@ -239,10 +246,9 @@ def check_cotangent(call: Any, node: tuple, y_bar: Any, bar: Any) -> None:
 
 def seed_at(call: Any, y_bar: Any, value: Any, place: tuple[int, ...]) -> Any:
     """The cotangent behind one place of an elementwise op's, if it is as plain as that."""
-    y_bar = None if type(y_bar) is Slots else dense(y_bar)
-    if y_bar is None or not elementwise_at(call, value) or np.shape(y_bar) != np.shape(value):
+    if type(y_bar) is Slots or not elementwise_at(call, value):
         return None
-    return element(y_bar, place)
+    return next((element(x, place) for _, x in parts_of(y_bar) if fits(x, value)), None)
 
 
 def zero_met_infinity(call: Any, node: tuple, y_bar: Any, value: Any, place: Any, seed: Any) -> bool:

@@ -55,13 +55,15 @@ def said(call: Any) -> str:
 
 def received(call: Any, value: Any, place: tuple[int, ...]) -> str:
     """What an op was given, and where: for an elementwise op the elements behind one place of the result."""
-    if call.operands and elementwise_at(call, value):
+    if not call.operands:
+        return f"{call.name} at {call.line}"
+    if elementwise_at(call, value):
         words = " and ".join(number(element(x, place)) for x in call.operands)
-        shape = np.shape(value)
+        shape = np.broadcast_shapes(*map(np.shape, call.operands))  # without the lanes of a Jacobian
         if shape:
-            words += f" (element {list(place)} of shape {shape})"
+            words += f" (element {list(place[len(place) - len(shape) :])} of shape {shape})"
     else:
-        words = " and ".join(described(x) for x in call.operands) or "nothing"
+        words = " and ".join(described(x) for x in call.operands)
     return f"{call.name} received {words} at {call.line}"
 
 

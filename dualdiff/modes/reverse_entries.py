@@ -46,7 +46,7 @@ def unary(op: Op, f: Callable) -> Callable:
     def push(x_dots, y, x, _):
         return push_elementwise(op, y, (x,), x_dots, None)
 
-    general, real = Rule(pull, push), Rule(term(d, 1), push, exact=1)
+    general, real = Rule(pull, push, op=op.name), Rule(term(d, 1), push, exact=1, op=op.name)
 
     def call(x):
         level, parent, x = x.level, x.node, x.primal
@@ -169,7 +169,7 @@ def rules(op: Op, active: tuple[int, ...]) -> tuple[Rule, Rule]:
         return push_elementwise(op, z, xs, dots, None)
 
     real = pair(partials) if len(active) == 2 else term(partials[0], 2)
-    return Rule(pull, push), Rule(real, push, exact=len(active))
+    return Rule(pull, push, op=op.name), Rule(real, push, exact=len(active), op=op.name)
 
 
 def swapped(d: Any) -> Any:

@@ -8,15 +8,16 @@ as it is, in its bits and in what outer levels record of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dualdiff.avals import Aval
-from dualdiff.core import Level, Op
+from dualdiff.core import OPS, Level, Op, bind
 from dualdiff.modes.diagonal import Diagonal
 from dualdiff.modes.zero import Zero
-from dualdiff.tensor import Tensor
+from dualdiff.tensor import OPERATORS, Tensor
 
 _OUTSIDE = Level("strong zeros")
 _OUTSIDE.number = math.nextafter(math.nextafter(math.inf, 0), 0)  # above all but Zero and Aval
@@ -50,16 +51,39 @@ class Strong(Tensor):
 
     @classmethod
     def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
-        values = [weak(x) for x in args]
-        y = op(*values, **params)
-        if op.kind == "constant":
-            return y
-        carried = [i for i, x in enumerate(args) if type(x) is Strong]
-        if op.multiple:
-            return tuple(map(Strong, y))
-        if len(carried) == 1 < len(args) and not finite(y):
-            y = without_zeros(op, carried[0], values, params, y)
-        return Strong(y)
+        return carried(op, op, args, params)
+
+
+def carried(op: Op, f: Callable, args: tuple, params: dict) -> Any:
+    """What op makes of tangents with strong zeros; f is op, or the operator that was applied."""
+    values = [weak(x) for x in args]
+    y = f(*values, **params)
+    if op.kind == "constant":
+        return y
+    mine = [i for i, x in enumerate(args) if type(x) is Strong]
+    if op.multiple:
+        return tuple(map(Strong, y))
+    if len(mine) == 1 < len(args) and not finite(y):
+        y = without_zeros(op, mine[0], values, params, y)
+    return Strong(y)
+
+
+def _operators(op: Op, f: Callable) -> tuple[Callable, Callable]:
+    """The methods for one operator: numbers of NumPy are not multiplied to the same bits by its ufunc."""
+
+    def call(x: Any, *y: Any) -> Any:
+        return (
+            bind(op, (x, *y), {}) if any(type(v) in (Zero, Aval) for v in y) else carried(op, f, (x, *y), {})
+        )
+
+    return call, lambda x, y: bind(op, (y, x), {}) if type(y) in (Zero, Aval) else carried(op, f, (y, x), {})
+
+
+for _name, (_method, _reflected, _f) in OPERATORS.items():
+    _direct, _other_way = _operators(OPS[_name], _f)
+    setattr(Strong, _method, _direct)
+    if _reflected:
+        setattr(Strong, _reflected, _other_way)
 
 
 def strong(x: Any) -> Any:

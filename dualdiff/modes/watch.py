@@ -1,7 +1,7 @@
 """Watched tensors: the tensors of the two modes, each op of which is looked at while `debug` is on.
 
-They are DualTensor and TapeTensor without fast entries. What the user applies is a `Call`, which knows its
-line; ops inside rules belong to the call that they are made for and are not looked at themselves, since a
+They are DualTensor and TapeTensor with a look around every op. What the user applies is a `Call`, which knows
+its line; ops inside rules belong to the call that they are made for and are not looked at themselves, since a
 rule may compute infinities that it does not use. The sweeps that look at cotangents stand in careful.py.
 """
 
@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Op
+from dualdiff.core import Op, bind, on_register
 from dualdiff.errors import MutationError, UndefinedDerivativeWarning
+from dualdiff.modes import forward, reverse_entries
 from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.batch import BatchTensor
 from dualdiff.modes.diagonal import Diagonal
@@ -27,7 +28,7 @@ from dualdiff.modes.forward import PUSH, DualTensor
 from dualdiff.modes.report import derivative_error, element, fits, value_error
 from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.strong import Strong, bottom
-from dualdiff.tensor import OPERATORS, SEQUENCES, Tensor
+from dualdiff.tensor import OPERATORS, PLAIN, SEQUENCES, Tensor, install
 
 LIBRARY = tuple(
     os.path.join(os.path.dirname(m.__file__), "") for m in map(sys.modules.get, ("dualdiff", "numpy"))
@@ -95,7 +96,8 @@ def line_of(frame: FrameType) -> str:
 def warn(message: str, category: type[Warning]) -> None:
     """Warn at the user's line."""
     frame = users_frame()
-    warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno)
+    shown = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, registry=shown)
 
 
 class Place(int):
@@ -134,24 +136,55 @@ class WatchedTape(TapeTensor):
         return watched(cls, TapeTensor, op, level, args, params)
 
 
-for _cls in (WatchedDual, WatchedTape):
-    for _method, _reflected, _ in OPERATORS.values():
-        for _name in filter(None, (_method, _reflected)):
-            setattr(_cls, _name, vars(Tensor)[_name])
+def entry_of(cls: Any, bare: Any, bare_entry: Callable) -> Callable:
+    """How a watched class answers an op for which the bare one has a fast entry: by that, looked at."""
+
+    def entry(op: Op, f: Callable) -> Callable:
+        fast = bare_entry(op, f)
+
+        def call(*args: Any) -> Any:
+            level = next(x.level for x in args if type(x) is cls)
+            if all(type(x) in PLAIN or (type(x) is cls and x.level is level) for x in args):
+                return watched(cls, bare, op, level, args, {}, fast)
+            return bind(op, args, {})
+
+        return call
+
+    return entry
 
 
-def watched(cls: Any, bare: Any, op: Op, level: Any, args: tuple, params: dict) -> Any:
+BARE = ((WatchedDual, DualTensor, forward.entry), (WatchedTape, TapeTensor, reverse_entries.entry))
+
+
+def _install(op: Op) -> None:
+    for cls, bare, bare_entry in BARE:
+        if op.evaluate in bare.entries:
+            install(cls, op, entry_of(cls, bare, bare_entry))
+        elif op.name in OPERATORS:
+            method, reflected, _ = OPERATORS[op.name]
+            for name in filter(None, (method, reflected)):
+                setattr(cls, name, vars(Tensor)[name])
+
+
+on_register(_install)
+
+
+def watched(
+    cls: Any, bare: Any, op: Op, level: Any, args: tuple, params: dict, run: Callable | None = None
+) -> Any:
     """What the mode makes of op, looked at if the user applied it."""
     known = tuple(as_kind(x, bare) if type(x) is cls and x.level is level else x for x in args)
+    if run is None:
+        run = lambda *known: bare.interpret(op, level, known, params)  # noqa: E731
     careful = AMBIENT.get()
     if CALL.get() is not None or careful is None or careful.watch is None:
-        return rewatched(cls, bare, op, level, bare.interpret(op, level, known, params))
+        return rewatched(cls, bare, op, level, run(*known))
     call = Call(op, args, params)
     token = CALL.set(call)
     try:
         # What NumPy would warn of is raised, if the values are looked at; else it warns as always.
         with np.errstate(all="ignore" if careful.watch.primal else None):
-            y = bare.interpret(op, level, known, params)
+            y = run(*known)
         look(call, args, y, careful.watch.primal)
     finally:
         CALL.reset(token)
@@ -182,7 +215,9 @@ def parts_of(x: Any, derivative: bool = False) -> Iterator[tuple[bool, Any]]:
         yield from parts_of(x.primal, derivative)
     elif type(x) is Diagonal:
         yield from parts_of(x.d, derivative)
-    elif isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc":
+    elif isinstance(x, (float, complex)) or (isinstance(x, np.ndarray) and x.dtype.kind in "fc"):
+        yield derivative, np.asarray(x)
+    elif isinstance(x, np.generic) and x.dtype.kind in "fc":
         yield derivative, x
 
 
