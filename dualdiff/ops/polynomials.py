@@ -170,7 +170,7 @@ def polyder(p, m=1):
     if int(m) < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
     p = coefficients(p)
-    for _ in range(int(m)):
+    for _ in range(min(int(m), p.shape[0])):  # nothing is left after that
         p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
     return p
 
