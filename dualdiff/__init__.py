@@ -5,6 +5,8 @@ import importlib
 from dualdiff import errors
 from dualdiff.declare import elementwise, op
 from dualdiff.transforms.batching import vmap
+from dualdiff.transforms.checkpoint import checkpoint, checkpointed_loop
+from dualdiff.transforms.custom import custom_jvp, custom_vjp
 from dualdiff.transforms.derivative import (
     grad,
     jacfwd,
@@ -25,8 +27,12 @@ def __getattr__(name: str):
         return importlib.import_module(f"dualdiff.{name}")
     if name in ("compare_modes", "explain"):
         return getattr(importlib.import_module("dualdiff.teach"), name)
+    if name in ("debug", "strong_zero"):
+        return getattr(importlib.import_module("dualdiff.transforms.ambience"), name)
     if name == "replay":
         return importlib.import_module("dualdiff.transforms.replaying").replay
+    if name == "where_safe":
+        return importlib.import_module("dualdiff.transforms.branches").where_safe
     if name == "coverage":
         return importlib.import_module("dualdiff.covered").coverage
     raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
@@ -38,5 +44,7 @@ __all__ = [
     "grad", "value_and_grad", "jvp", "vjp", "linearize",
     "jacobian", "jacfwd", "jacrev", "value_and_jacobian", "hessian", "hvp",
     "explain_mode", "compare_modes", "explain", "vmap", "replay", "stop_gradient",
+    "where_safe", "debug", "strong_zero",
+    "checkpoint", "checkpointed_loop", "custom_jvp", "custom_vjp",
     "elementwise", "op", "register_container", "coverage", "errors",
 ]  # fmt: skip

@@ -167,13 +167,18 @@ class Tape:
         self.roots = roots
         self.check = check  # before a sweep: that what the tape keeps has not changed
         reached = {root[0]: root for root in roots if root is not None}
+        ends = set(
+            leaves
+        )  # where the tape of a part of a function begins, they may have been made themselves
         todo = list(reached.values())
         while todo:
-            for parent in todo.pop()[PARENTS]:
+            node = todo.pop()
+            for parent in () if node[0] in ends else node[PARENTS]:
                 if parent[0] not in reached:
                     reached[parent[0]] = parent
                     todo.append(parent)
-        self.nodes = [reached[i] for i in sorted(reached, reverse=True)]
+        nodes = [reached[i] for i in sorted(reached, reverse=True)]
+        self.nodes = [node for node in nodes if node[3] is None or node[0] not in ends]
 
     def pull(self, y_bars: Iterable) -> list:
         """Cotangents of the leaves, None where nothing arrives."""
