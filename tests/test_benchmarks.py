@@ -160,6 +160,11 @@ def test_reports_hold_every_number():
 
 def test_names_choose_workloads_and_cases():
     assert [case.name for case in chosen(["mlp", "chain-jvp"])] == ["chain-jvp", "mlp"]
-    assert [case.name for case in chosen(["chain"])] == ["chain-vjp", "chain-gradient", "chain-jvp"]
+    assert [case.name for case in chosen(["chain"])] == [
+        "chain-vjp",
+        "chain-gradient",
+        "chain-jvp",
+        "chain-vmap",
+    ]
     with pytest.raises(ValueError, match="no workload is called nothing; there are chain"):
         chosen(["nothing"])
