@@ -69,6 +69,18 @@ ROWS = [
     ("no algebra rescues x log(x) at 0", lambda x: x * np.log(x), ([0.0],), ([nan],)),
     ("nan has a derivative where the value does not matter", lambda x: 2 * x, ([nan],), ([2],)),
     ("nan makes the derivative nan where it does", np.sin, ([nan],), ([nan],)),
+    (
+        "where_safe leaves out the logarithm that is not taken",
+        lambda x: dd.where_safe(x > 0, np.log, 0.0, x),
+        ([0.0, 1],),
+        ([0, 1],),
+    ),
+    (
+        "where_safe leaves out the root that is not taken",
+        lambda x: dd.where_safe(x > 0, np.sqrt, 0.0, x),
+        ([0.0, 1],),
+        ([0, 0.5],),
+    ),
     # ---- elementwise, several arguments
     ("maximum shares a tie", np.maximum, ([1.0], [1.0]), ([0.5], [0.5])),
     ("minimum shares a tie", np.minimum, ([1.0], [1.0]), ([0.5], [0.5])),
@@ -464,6 +476,13 @@ HIGHER = [
     ("hypot has no curvature at the origin", lambda x: np.hypot(x, 0.0), 0.0, {2: 0}),
     ("logaddexp has curvature 1/4 at a tie", lambda x: np.logaddexp(x, 0.0), 0.0, {2: 0.25}),
     ("exp is its own derivative, also that of its output", np.exp, 1.0, {2: np.e, 3: np.e}),
+    (
+        "where_safe is flat beside a logarithm",
+        lambda x: dd.where_safe(x > 0, np.log, 0.0, x),
+        0.0,
+        {1: 0, 2: 0},
+    ),
+    ("where_safe bends as the root taken", lambda x: dd.where_safe(x > 0, np.sqrt, 0.0, x), 1.0, {2: -0.25}),
 ]
 WORDS = [
     pytest.param(f, x, word, expected, id=f"{promise}-{''.join(mode[0] for mode in word)}")
@@ -522,6 +541,64 @@ def test_number_zero_meets_a_pole_and_no_tangent_does_not():
     with np.errstate(all="ignore"):
         assert np.isnan(dd.jvp(np.sqrt, (0.0,), (0.0,))[1])
         assert dd.jvp(lambda x: x + np.sqrt(0.0), (1.0,), (1.0,))[1] == 1.0
+
+
+@pytest.mark.parametrize(("f", "slope"), [(np.log, 1.0), (np.sqrt, 0.5)])
+def test_strong_zero_lets_no_branch_enter_that_is_not_taken(f, slope):
+    g = lambda x: np.where(x > 0, f(x), 0.0)  # noqa: E731
+    with np.errstate(all="ignore"), dd.strong_zero():
+        found = dd.vjp(g, np.array([0.0, 1.0]))[1](np.ones(2))[0]
+    np.testing.assert_array_equal(found, [0.0, slope])
+
+
+def test_strong_zero_is_that_of_the_sweep_and_not_of_the_function():
+    with np.errstate(all="ignore"), dd.strong_zero():
+        slopes = [
+            dd.grad(f, mode=mode)(0.0)
+            for f in (lambda x: 0 * np.log(x), lambda x: np.sqrt(x**2))
+            for mode in ("reverse", "forward")
+        ]
+        assert dd.jvp(np.sqrt, (0.0,), (0.0,))[1] == 0.0
+    np.testing.assert_array_equal(slopes, [0, nan, nan, 0])
+
+
+def logarithm(x):
+    return np.sum(np.where(x > 0, np.log(x), 0.0))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_debug_names_the_op_the_line_and_the_cause(mode):
+    line = f"test_conventions.py:{logarithm.__code__.co_firstlineno + 1}"
+    x, zeros = np.array([0.0, 1.0]), np.zeros(2)
+    run = (lambda: dd.jvp(logarithm, (x,), (zeros,))) if mode == "forward" else lambda: dd.grad(logarithm)(x)
+    with dd.debug(), pytest.raises(FloatingPointError, match=f"log received 0.0 .* at {line}; .* is -inf"):
+        run()
+    caused = rf"log received 0.0 .* at {line}; .* nan: 0 \* inf"
+    with dd.debug(primal=False), np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=caused):
+        run()
+
+
+def test_constant_function_is_silent_and_debug_warns():
+    assert dd.grad(lambda x: 1.0)(2.0) == 0.0
+    with dd.debug(), pytest.warns(UserWarning, match="does not depend on argument 0"):
+        assert dd.grad(lambda x: 1.0)(2.0) == 0.0
+
+
+def test_debug_warns_of_the_second_derivative_of_the_norm_of_zeros():
+    with dd.debug(), pytest.warns(UserWarning, match="the norm of zeros has a kink"):
+        dd.hessian(lambda x: np.linalg.norm(x) ** 2)(np.zeros(2))
+
+
+def test_debug_names_the_equal_eigenvalues():
+    with dd.debug(), pytest.raises(FloatingPointError, match=r"Eigenvalues 0 and 1 are equal \(1.0\)"):
+        dd.grad(lambda a: np.linalg.eigh(a)[1][0, 1])(E2)
+
+
+@pytest.mark.parametrize("decompose", [lambda a: np.linalg.eigh(a)[1], lambda a: np.linalg.svd(a)[0]])
+def test_debug_refuses_a_loss_that_depends_on_the_phase_of_vectors(decompose):
+    a = np.array([[2, 1j], [-1j, 3]])
+    with dd.debug(), pytest.raises(ArithmeticError, match="the loss depends on the phases"):
+        dd.grad(lambda a: np.real((1 + 2j) * decompose(a)[1, 1]))(a)
 
 
 def test_pseudoinverse_of_a_singular_matrix_keeps_its_rank():
