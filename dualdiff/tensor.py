@@ -150,6 +150,20 @@ def ufunc_protocol(entries: dict[Callable, Callable]) -> Callable:
     return __array_ufunc__
 
 
+# Attributes of an array that can be assigned to, and what to write on a tensor instead.
+SETTABLE = {
+    "shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)", "real": "x = v + 1j * x.imag",
+    "imag": "x = x.real + 1j * v", "flat": "x[...] = v",
+}  # fmt: skip
+
+
+def _refuse_to_set(name: str) -> Callable:
+    def refuse(self: Tensor, value: Any) -> NoReturn:
+        raise MutationError(f"x.{name} = v on a tensor of shape {self.shape}.", f"Write {SETTABLE[name]}.")
+
+    return refuse
+
+
 class Tensor(Tracer):
     """What the tensors of every mode have in common. `isinstance(x, np.ndarray)` is False, on purpose.
 
@@ -167,6 +181,9 @@ class Tensor(Tracer):
         cls.entries = {}
         if "__array_ufunc__" not in vars(cls):
             cls.__array_ufunc__ = ufunc_protocol(cls.entries)  # type: ignore[method-assign]
+        for name in SETTABLE:
+            if isinstance(found := vars(cls).get(name), property):
+                setattr(cls, name, found.setter(_refuse_to_set(name)))
 
     # ---------------------------------------------------------------- what a mode supplies
     @property
@@ -463,6 +480,9 @@ def _operator(op: Op, reflected: bool) -> Callable:
 
 for _method, _name in IN_PLACE.items():
     setattr(Tensor, _method, writing.in_place(OPS[_name]))
+
+for _name in SETTABLE:
+    setattr(Tensor, _name, vars(Tensor)[_name].setter(_refuse_to_set(_name)))
 
 # Avals answer the same operators: an entry applies the plain operator to whatever a tensor holds.
 for _class in (Tensor, Aval):

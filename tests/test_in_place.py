@@ -4,6 +4,7 @@ Each program runs on plain arrays as it stands; the rows named IP and VW are the
 """
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -581,12 +582,21 @@ def test_number_is_not_written_in_place(mode):
     assert dd.grad(array, mode=mode)(np.array(2.0)) == 6.0
 
 
+@pytest.mark.parametrize("name", ["shape", "dtype", "real", "imag", "flat"])
+@pytest.mark.parametrize("transform", ["forward", "reverse", "vmap"])
+def test_attribute_that_is_assigned_to_names_the_rewrite(name, transform):
+    def f(x):
+        setattr(x, name, (3, 1))
+        return np.sum(x)
+
+    with pytest.raises(MutationError, match="Write x"):
+        if transform == "vmap":
+            dd.vmap(f)(np.ones((2, 3)))
+        else:
+            dd.grad(f, mode=transform)(X)
+
+
 def test_write_keeps_nothing_alive():
-    import weakref
-
-    class Big(np.ndarray):
-        pass
-
     gc.disable()
     try:
         found = []
