@@ -424,8 +424,12 @@ def test_loss_that_asks_nothing_of_equal_eigenvalues_is_fine():  # LA-6
             lambda a: np.real((1 + 2j) * np.linalg.svd(a)[2][0, 1]),
             lambda a: np.real((lambda u, s, v: (u * np.sqrt(s)) @ v)(*np.linalg.svd(a))[0, 1]),
         ),
+        (
+            lambda a: np.real((1 + 2j) * np.linalg.eig(a)[1][1, 1]),
+            lambda a: np.abs(np.linalg.eig(a)[1][1, 1]),
+        ),
     ],
-    ids=["eigh", "svd-u", "svd-v"],
+    ids=["eigh", "svd-u", "svd-v", "eig"],
 )
 def test_loss_of_the_phase_of_complex_vectors_raises(of_phase, free):  # LA-9
     expected = dd.grad(free)(HERMITIAN)

@@ -10,7 +10,7 @@ from dualdiff.domains import reals
 from dualdiff.errors import NonFiniteError
 
 SMALL = 4  # elements up to which an array is written out
-ORDINALS = ("first", "second", "third")
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
 OUTSIDE = "Keep such places out: where_safe(cond, f, g, x) applies f where cond holds, and g elsewhere."
 ENTERED = "An operand was not finite when it came in: look for it in the inputs and constants."
 BLOCKED = (
@@ -75,7 +75,7 @@ def elementwise_at(call: Any, value: Any) -> bool:
 
 def domain(call: Any) -> str:
     """The domains of an elementwise op in words, but for the real line."""
-    domains = call.op.domain if call.op is not None and call.op.kind == "elementwise" else ()
+    domains: tuple = call.op.domain if call.op is not None and call.op.kind == "elementwise" else ()
     if len(domains) == 1 and domains[0] is not reals:
         return f"; its domain is {domains[0].name}"
     named = [
@@ -88,12 +88,12 @@ def domain(call: Any) -> str:
 
 def described(x: Any) -> str:
     """A value if it is small, else its shape, how many elements are not finite and where the first is."""
-    if not isinstance(x, (np.ndarray, np.generic)):
+    if getattr(x, "dtype", None) is None:
         return repr(x) if isinstance(x, (int, float, complex)) else f"a {type(x).__name__}"
     if x.size <= SMALL:
         return number(x) if not x.shape else " ".join(np.array2string(x, separator=", ").split())
     words = f"an array of shape {x.shape}"
-    odd = np.argwhere(~np.isfinite(x)) if x.dtype.kind in "fc" else ()
+    odd: Any = np.argwhere(~np.isfinite(x)) if x.dtype.kind in "fc" else ()
     if len(odd):
         first = tuple(map(int, odd[0]))
         words += f", {len(odd)} of {x.size} not finite, the first {number(x[first])} at {list(first)}"

@@ -30,9 +30,8 @@ from dualdiff.modes.reverse import TapeTensor
 from dualdiff.modes.strong import Strong, bottom
 from dualdiff.tensor import OPERATORS, PLAIN, SEQUENCES, Tensor, install
 
-LIBRARY = tuple(
-    os.path.join(os.path.dirname(m.__file__), "") for m in map(sys.modules.get, ("dualdiff", "numpy"))
-)
+HERE = os.path.dirname(os.path.dirname(__file__))  # of the package
+LIBRARY = (os.path.join(HERE, ""), os.path.join(os.path.dirname(np.__file__), ""))
 CALL: ContextVar[Any] = ContextVar("call", default=None)  # the call that is being worked on
 
 

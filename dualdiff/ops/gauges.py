@@ -13,8 +13,8 @@ def coinciding(values, what: str) -> str | None:
     *stack, i = map(int, pairs[0])
     where = f" of matrix {stack}" if stack else ""
     return (
-        f"{what} {i} and {i + 1}{where} are equal ({values[(*stack, i)].item()}), so any rotation of their vectors "
-        "will do: only what does not depend on the choice has a derivative"
+        f"{what} {i} and {i + 1}{where} are equal ({values[(*stack, i)].item()}), so any rotation of their "
+        "vectors will do: only what does not depend on the choice has a derivative"
     )
 
 

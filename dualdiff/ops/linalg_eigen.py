@@ -10,6 +10,7 @@ import numpy as np
 from dualdiff.declare import numpy_function, op
 from dualdiff.domains import reals
 from dualdiff.ops.contraction import adjoint
+from dualdiff.ops.gauges import PHASE, coinciding, turning
 from dualdiff.ops.linalg_spectral import diagonal, gaps, safe_divide
 from dualdiff.ops.structural import as_array
 
@@ -48,6 +49,17 @@ class eigen:
         e_bar = safe_divide(adjoint(v) @ m_bar, np.conj(gaps(w)))
         e_bar = e_bar + np.eye(w.shape[-1]) * w_bar[..., None, :]
         return np.linalg.solve(adjoint(v), e_bar @ adjoint(v))
+
+    def undefined(y, a):
+        order = np.argsort(y[0], axis=-1)
+        return coinciding(np.take_along_axis(y[0], order, axis=-1), "sorted eigenvalues")
+
+    def gauge(y_bar, y, a):
+        v_bar, v = y_bar[1], y[1]
+        if v_bar is None or v.dtype.kind != "c":
+            return None
+        asked = diagonal(adjoint(v) @ v_bar)
+        return PHASE.format("eigenvectors") if turning(asked, np.abs(v_bar)) else None
 
     def domain(rng, dtype):
         # Complex vectors have a phase that LAPACK chooses: their laws are in the tests of linear algebra.

@@ -30,7 +30,7 @@ def where_safe(cond: Any, f: Any, g: Any, *args: Any) -> Any:
     array([0., 0.])
     """
     leaves, tree = flatten(args)
-    chosen = stop_gradient(cond)
+    chosen: Any = stop_gradient(cond)
     chosen = chosen if isinstance(chosen, Tracer) else np.asarray(chosen)
     chosen = chosen if chosen.dtype == bool else np.not_equal(chosen, 0)
     taken, ys = (
@@ -65,18 +65,19 @@ def branch(f: Any, chosen: Any, leaves: list, tree: Any) -> Any:
     return f(*unflatten(tree, inside))
 
 
-def a_place(chosen: Any, *xs: Any) -> list | None:
-    """The elements of some arrays at the first place that is chosen, in any example; None if none is."""
-    chosen, *xs = np.broadcast_arrays(chosen, *xs)
-    tracers = [x for x in (chosen, *xs) if isinstance(x, Tracer)]
+def a_place(*arrays: Any) -> list | None:
+    """The elements of arrays at the first place that the first of them chooses, in any example; or None."""
+    wide: Any = np.broadcast_arrays(*arrays)
+    chosen, *xs = wide
+    tracers: list[Any] = [x for x in wide if isinstance(x, Tracer)]
     if not tracers:
         place = np.argmax(chosen) if chosen.size else 0
         found = chosen.size and chosen.reshape(-1)[place]
         return [x.reshape(-1)[place] for x in xs] if found else None
     top = max(tracers, key=lambda x: x.level.number)
     if type(top) is BatchTensor:
-        return a_place(*[x.primal if own(x, BatchTensor, top.level) else x for x in (chosen, *xs)])
+        return a_place(*[x.primal if own(x, BatchTensor, top.level) else x for x in wide])
     try:
-        return a_place(*[x.concrete() if x is top else x for x in (chosen, *xs)])
+        return a_place(*[x.concrete() if x is top else x for x in wide])
     except ControlFlowError:  # a value that stands for any number, as in a pattern: 1 is as good as another
         return [x.dtype.type(1) for x in xs]
