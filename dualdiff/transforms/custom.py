@@ -8,6 +8,7 @@ mode for a jvp rule and forward mode for a vjp rule are the same transposition o
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import numpy as np
 
 from dualdiff.avals import Aval, aval_of, inexact
 from dualdiff.core import CONSTANT, Level, Op, TapeLevel, Tracer, bind
-from dualdiff.errors import InputTypeError, NoDerivative
+from dualdiff.errors import DualdiffError, InputTypeError, NoDerivative
 from dualdiff.modes.batch import BatchTensor
 from dualdiff.modes.forward import DualTensor, dual
 from dualdiff.modes.guard import kept
@@ -28,6 +29,9 @@ from dualdiff.tensor import Tensor
 from dualdiff.transforms.boundary import check_callable, name_of, own
 from dualdiff.transforms.rules import Batched, Call, bare, live, number, zero_like
 from dualdiff.tree import Tree, flatten, unflatten
+
+
+INSIDE = 1e300  # numbers of levels that belong to no transform, such as those of avals, begin here
 
 
 # -------------------------------------------------- what the user sees
@@ -48,10 +52,10 @@ class Custom:
         self.static = nondiff_argnums if isinstance(nondiff_argnums, (tuple, list)) else (nondiff_argnums,)
         if not all(type(i) is int for i in self.static):
             raise InputTypeError(f"{self.kind} was given nondiff_argnums={nondiff_argnums!r}.", "Give ints.")
-        try:
-            self.signature: inspect.Signature | None = inspect.signature(f)
-        except (TypeError, ValueError):  # some functions of C have none
-            self.signature = None
+        self.signature: inspect.Signature | None = None
+        if not isinstance(f, np.ufunc):  # whose parameters are not only its arguments
+            with contextlib.suppress(TypeError, ValueError):  # some functions of C have none
+                self.signature = inspect.signature(f)
         self.pulling = Rule(pull_recorded, push_recorded, op=self.name)
         self.op = Op(
             name=self.name,
@@ -92,10 +96,10 @@ class Custom:
             return args
         bound = (self.signature or inspect.signature(self.f)).bind(*args, **kwargs)
         bound.apply_defaults()
-        if bound.kwargs:
+        unplaced = [name for name in bound.kwargs if name in kwargs]
+        if unplaced:
             raise InputTypeError(
-                f"{self.kind}({self.name}) has arguments that cannot be given by position: "
-                f"{', '.join(bound.kwargs)}.",
+                f"{self.kind}({self.name}) was given arguments that have no position: {', '.join(unplaced)}.",
                 "Its rules take all arguments by position; close over the others.",
             )
         return bound.args
@@ -198,7 +202,7 @@ def output(level: TapeLevel, node: tuple, k: int, y: Any) -> Any:
 def checked(values: list, level: Level, call: Any) -> list:
     """The values, if no tensor came in beside the arguments whose derivative would be lost or confused."""
     for x in values:
-        if live(x) and x.level.number >= level.number and type(x) not in (Aval, Zero):
+        if live(x) and level.number <= x.level.number < INSIDE:
             raise NoDerivative(
                 f"{call.custom.name} or its rule closes over a tensor of {x.level.transform}"
                 f"({x.level.function}), whose derivative the rule does not give.",
@@ -300,7 +304,13 @@ class Linear:
 
     def pull(self, bars: list) -> list:
         pairs = zip(self.tape.roots, bars, strict=True)
-        found = sweep([(root, bar) for root, bar in pairs if root is not None and bar is not None])
+        seeds = [(root, bar) for root, bar in pairs if root is not None and bar is not None]
+        try:
+            found = sweep(seeds)
+        except (TypeError, AttributeError, KeyError) as error:  # of the shape that stands for a tangent
+            if isinstance(error, DualdiffError) and not isinstance(error, NoDerivative):
+                raise
+            raise self.fault() from error
         if any(type(bar) is Aval for bar in found.values()):
             raise self.fault()
         return [found.get(ident) for ident in self.tape.leaves]
