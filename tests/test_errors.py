@@ -622,7 +622,7 @@ INSIDE = {
     ),
     "in-place-on-a-view": golden(
         forward(in_place_on_view), MutationError, RuntimeError,
-        "a tensor was used after `v += ...` on a view, in which NumPy would have changed it as well.",
+        "a tensor was used after a write that NumPy would let show in it, such as `v += ...` on a view.",
         "Write x[0:2] += ... in one statement, v = v + ..., or take a copy: v = x[0:2].copy().  "
         "-> errors#mutation",
     ),

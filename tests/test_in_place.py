@@ -168,6 +168,22 @@ def containers(x):
     return weighted(state["a"]) + weighted(state["b"][0])
 
 
+def overlapping(x):
+    y = x * 0.2
+    y[1:] = y[:-1]
+    y += y[::-1]
+    np.add(y, y[::-1], out=y)
+    np.copyto(y, y[::-1])
+    y[:2] = [y[3], y[4]]
+    a = y.reshape(2, 3).copy()
+    a[:, 1] = a[:, 0]
+    a[[0, 1]] = [a[1], a[0]]
+    a *= a[:, :1]
+    np.add.at(a, 0, a[1])
+    a[1] -= a[0] * a[1]
+    return weighted(a)
+
+
 def scalars(x):
     s = x[0]
     t = s
@@ -178,7 +194,7 @@ def scalars(x):
 
 PROGRAMS = [
     element, augmented, whole, powers, matrix, duplicates, buffer, masks, functions, methods, outs,
-    own_argument, swapped, loop_of_updates, containers, scalars,
+    own_argument, overlapping, swapped, loop_of_updates, containers, scalars,
 ]  # fmt: skip
 each_program = pytest.mark.parametrize("f", PROGRAMS)
 
@@ -430,6 +446,17 @@ def test_in_place_on_a_view_spoils_the_base_and_what_was_made_of_it_alone(mode):
         return np.sum(x * x)
 
     np.testing.assert_array_equal(dd.grad(unrelated, mode=mode)(X), 2 * X)
+
+
+@each_mode
+def test_view_that_was_written_into_its_base_is_not_used_again(mode):
+    def f(x):
+        v = x[:-1]
+        x[1:] = v  # NumPy's v shows the write
+        return np.sum(v)
+
+    with pytest.raises(MutationError, match="was used after a write"):
+        dd.grad(f, mode=mode)(X)
 
 
 @each_mode

@@ -368,9 +368,6 @@ def test_lambertw_refuses_a_tensor_for_its_tolerance():
         dd.grad(lambda tol: special.lambertw(1.0, 0, tol).real)(1e-8)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a lazy diagonal keeps the array itself, not a copy (modes/diagonal.py)"
-)
 def test_jacobian_in_forward_mode_reads_a_buffer_before_it_is_filled_anew():
     def f(x):
         buffer = np.array([2.0, 3.0])

@@ -89,7 +89,7 @@ def scaled(x: Any, y: Any) -> Any:
     if type(x) is not Diagonal:
         x, y = y, x
     if x.unit and type(y) is np.ndarray and y.shape == x.d.shape and y.dtype is x.d.dtype:
-        return x.on(y)
+        return x.on(y.copy())  # it may be an array that the function goes on to write
     return elementwise(x, y, operator.mul)
 
 

@@ -17,7 +17,7 @@ from dualdiff.core import FUNCTIONS, Op
 from dualdiff.declare import refuse
 from dualdiff.errors import NoDerivative
 from dualdiff.ops import writing
-from dualdiff.ops.structural import as_array, cast
+from dualdiff.ops.structural import as_array, cast, check_order
 
 _METHODS: dict[tuple[np.ufunc, str], Callable] = {}
 
@@ -41,7 +41,7 @@ def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
         return writing.at(_known(ufunc, name), name, *inputs)
     if "out" in kwargs:
         outs = kwargs.pop("out")
-        if any(place is not None for place in outs):
+        if not outs or any(place is not None for place in outs):
             return _into(ufunc, name, method, inputs, outs, kwargs)
     if method == "outer":
         a, b = (as_array(x) for x in inputs)
@@ -58,16 +58,18 @@ def call(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict) -> Any:
 
 def _into(ufunc: np.ufunc, name: str, method: str, inputs: tuple, outs: tuple, kwargs: dict) -> Any:
     """The result written into the tensors of out=, where the condition of where= holds."""
+    if len(outs) != (ufunc.nout if method == "__call__" else 1):
+        raise ValueError("The 'out' tuple must have exactly one entry per ufunc output")
     for out in outs:
-        if out is not None:
-            writing.writable(out, f"{name}(..., out=)", operand=True)
+        if isinstance(out, np.ndarray):
+            writing.into_array(f"{name}(..., out=)")
     mask = kwargs.pop("where", True) if method == "__call__" else True
     casting = kwargs.get("casting", "same_kind")
     ys = call(ufunc, method, inputs, kwargs)
     if len(outs) == 1:
-        return writing.store(outs[0], ys, name, mask, casting)
+        return writing.store(outs[0], ys, name, mask, casting, inputs)
     pairs = zip(outs, ys, strict=True)
-    return tuple(y if out is None else writing.store(out, y, name, mask, casting) for out, y in pairs)
+    return tuple(y if out is None else writing.store(out, y, name, mask, casting, inputs) for out, y in pairs)
 
 
 def from_scipy(ufunc: np.ufunc) -> bool:
@@ -83,8 +85,8 @@ def _apply(ufunc: np.ufunc, name: str, inputs: tuple, kwargs: dict) -> Any:
     dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
     if kwargs.get("where") is True:
         kwargs.pop("where")
-    for technical in ("order", "subok"):
-        kwargs.pop(technical, None)
+    kwargs.pop("subok", None)
+    check_order(kwargs.pop("order", "K"))
     if isinstance(ours, Op):
         refuse(name, dtype=dtype if ours.kind == "constant" else None, **kwargs)
         kwargs = {}
@@ -130,9 +132,10 @@ def call_with_signature(ours: Callable, func: Callable | str, args: tuple, kwarg
         out = kwargs.get("out")
         if out is not None:
             name, out = _name(func), out[0] if isinstance(out, tuple) else out
-            writing.writable(out, f"{name}(..., out=)", operand=True)
+            if isinstance(out, np.ndarray):
+                writing.into_array(f"{name}(..., out=)")
             rest = {k: v for k, v in kwargs.items() if k != "out"}
-            return writing.store(out, call_with_signature(ours, func, args, rest), name)
+            return writing.store(out, call_with_signature(ours, func, args, rest), name, inputs=args)
         if isinstance(ours, Op):
             refuse(_name(func), **kwargs)
             kwargs = {}

@@ -24,15 +24,36 @@ from dualdiff.ops.updates import At
 
 
 # -------------------------------------------------- may it be written?
-def writable(x: Any, statement: str, operand: bool = False) -> None:
-    """Raise unless a write to x shows nowhere else; NumPy's errors where NumPy has one."""
+def update(x: Any, statement: str, new: Callable, *values: Any, operand: bool = False) -> None:
+    """Let x become new(), if it may be written.
+
+    The values that are written may be views of x, as in x[1:] = x[:-1]: they hold the old numbers, which is
+    right in that statement, and cannot be used after it.
+    """
+    given = [v for v in parts(values) if v is not x and any(v is member for member in members(x))]
+    writable(x, statement, operand, given)
+    x.become(new())
+    for v in given:
+        v.level = Unsettled(v.level, object())
+
+
+def parts(values: Any) -> list:
+    """The tensors among values and in lists of them."""
+    found = [v for v in values if isinstance(v, Tracer)]
+    return found + [v for value in values if isinstance(value, (list, tuple)) for v in parts(value)]
+
+
+def writable(x: Any, statement: str, operand: bool = False, given: Any = ()) -> None:
+    """Raise unless a write to x shows nowhere but in the `given`; NumPy's errors where NumPy has one."""
     if not isinstance(x, Tracer):
         into_array(statement)
     if type(x.level) is Unsettled:
         x.level.escaped()
     if is_read_only(x):
         raise ValueError(f"{'output array' if operand else 'assignment destination'} is read-only")
-    others = [y for y in members(x) if y is not x]
+    if is_number(x):
+        raise TypeError(f"a {type(x).__name__} without axes cannot be written in place, as no number can")
+    others = [y for y in members(x) if y is not x and all(y is not v for v in given)]
     if others:
         raise MutationError(
             f"{statement} on a tensor of shape {x.shape} would show in {len(others)} more that NumPy lets "
@@ -73,7 +94,7 @@ class Unsettled(Level):
 
     def escaped(self) -> NoReturn:
         raise MutationError(
-            "a tensor was used after `v += ...` on a view, in which NumPy would have changed it as well.",
+            "a tensor was used after a write that NumPy would let show in it, such as `v += ...` on a view.",
             "Write x[0:2] += ... in one statement, v = v + ..., or take a copy: v = x[0:2].copy().",
         )
 
@@ -87,8 +108,7 @@ def assign(x: Any, key: Any, v: Any) -> None:
         settle(x, v)
     if is_number(x):
         raise TypeError(f"a {type(x).__name__} without axes does not support item assignment")
-    writable(x, "x[key] = v")
-    x.become(At(x, key).set(checked(asarray(v), x)))
+    update(x, "x[key] = v", lambda: At(x, key).set(checked(asarray(v), x)), v)
 
 
 def checked(v: Any, x: Any) -> Any:
@@ -129,8 +149,7 @@ def in_place(op: Op) -> Callable:
         y = fitting(op(self, asarray(other) if isinstance(other, (list, tuple)) else other), self, op.name)
         if is_view(self) and not is_read_only(self):  # as in x[key] += v, of which this is the first half
             return unsettle(self, y)
-        writable(self, f"in-place {op.name}", operand=True)
-        self.become(y)
+        update(self, f"in-place {op.name}", lambda: y, other, operand=True)
         return self
 
     return method
@@ -156,24 +175,26 @@ def fitting(y: Any, x: Any, name: str, casting: str = "same_kind") -> Any:
     return astype(y, x.dtype)
 
 
-def store(out: Any, y: Any, name: str, mask: Any = True, casting: str = "same_kind") -> Any:
+def store(out: Any, y: Any, name: str, mask: Any = True, casting: str = "same_kind", inputs: Any = ()) -> Any:
     """y written into out where the mask holds, as the keywords out= and where= have it."""
-    writable(out, f"{name}(..., out=)", operand=True)
-    y = fitting(asarray(y), out, name, casting)
-    out.become(y if mask is True else where(mask, y, out))
+
+    def new():
+        fitted = fitting(asarray(y), out, name, casting)
+        return fitted if mask is True else where(mask, fitted, out)
+
+    update(out, f"{name}(..., out=)", new, *inputs, operand=True)
     return out
 
 
 # -------------------------------------------------- ufunc.at
 def at(ufunc: np.ufunc, name: str, x: Any, key: Any, *values: Any) -> None:
     """ufunc.at(x, key, v): one application after another, so that a repeated index is written again."""
-    if not isinstance(x, Tracer):
-        into_array(name)
-    writable(x, name)
     op = FUNCTIONS[ufunc]
-    if ufunc in (np.add, np.subtract) and len(values) == 1:
-        (v,) = (asarray(v) for v in values)
-        y = At(x, key).add(checked(v if ufunc is np.add else -v, x))
-    else:
-        y = At(x, key).apply(op, *(checked(asarray(v), x) for v in values))
-    x.become(y)
+
+    def new():
+        if ufunc in (np.add, np.subtract) and len(values) == 1:
+            (v,) = (asarray(v) for v in values)
+            return At(x, key).add(checked(v if ufunc is np.add else -v, x))
+        return At(x, key).apply(op, *(checked(asarray(v), x) for v in values))
+
+    update(x, name, new, *values)
