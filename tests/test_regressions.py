@@ -376,3 +376,9 @@ def test_jacobian_in_forward_mode_reads_a_buffer_before_it_is_filled_anew():
         return y
 
     np.testing.assert_array_equal(dd.jacfwd(f)(X), np.diag([2.0, 3.0]))
+
+
+@pytest.mark.parametrize("transform", [dd.grad, dd.jacfwd, dd.jacrev, dd.hessian])
+def test_function_that_returns_an_integer_beyond_64_bits_is_refused(transform):
+    with pytest.raises(dd.errors.StructureError):
+        transform(lambda x: 10**20)(2.0)

@@ -144,7 +144,7 @@ def output_leaf(x: Any, f: Callable, transform: str) -> Any:
             x.level.escaped()
         return x
     if isinstance(x, (bool, int, float, complex)):
-        return np.asarray(x)[()]
+        x = np.asarray(x)[()]  # an int of more than 64 bits stays what it is, and is refused
     if getattr(getattr(x, "dtype", None), "kind", "O") not in "biufc":
         raise StructureError(
             f"{transform} needs {name_of(f)} to return numbers; it returned a value of {described(x)}.",
