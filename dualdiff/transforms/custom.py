@@ -30,7 +30,6 @@ from dualdiff.transforms.boundary import check_callable, name_of, own
 from dualdiff.transforms.rules import Batched, Call, bare, live, number, zero_like
 from dualdiff.tree import Tree, flatten, unflatten
 
-
 INSIDE = 1e300  # numbers of levels that belong to no transform, such as those of avals, begin here
 
 

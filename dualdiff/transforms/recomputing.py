@@ -283,7 +283,7 @@ def run_steps(f: Callable, step: Step, first: list, n: int, slots: int, name: st
         for level, start in tapes.items():
             foreign(on_tape(ys, level), start, inputs[level])
         if k < n - 1:
-            state = cut(ys, tapes)
+            state, ys = cut(ys, tapes), []  # the tape of this step is gone before the next one runs
             if k + 1 in early or k + 2 == n:  # the last one is at hand when the sweep begins
                 states[k + 1] = state
                 state = anew(state)
