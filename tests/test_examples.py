@@ -148,6 +148,13 @@ def test_modes_compared_pay_for_inputs_or_for_outputs(numbers):
     assert orders == [40, 40, 28]
 
 
+def test_implicit_function_has_the_derivatives_of_its_loop(numbers):
+    found = numbers("11_implicit_function.py")
+    assert found.pop("residual") < 1e-10
+    for difference in found.values():
+        assert difference < 1e-11
+
+
 def test_autograd_lesson_shows_what_pytorch_shows(numbers):
     found = {name: str(tensor) for name, tensor in numbers("03_autograd_lesson.py").items()}
     assert found == {

@@ -39,10 +39,6 @@ class Custom:
 
     kind: str  # for messages
 
-    def __new__(cls, f: Callable | None = None, **options: Any) -> Any:
-        # With options alone it is a decorator.
-        return functools.partial(cls, **options) if f is None else super().__new__(cls)
-
     def __init__(self, f: Callable, nondiff_argnums: int | tuple[int, ...] = ()):
         check_callable(f, self.kind)
         functools.update_wrapper(self, f)
