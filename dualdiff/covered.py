@@ -248,8 +248,8 @@ Which functions of NumPy and SciPy are differentiated, and how. This page is mad
 Every covered function has both modes, to every order, and works in batches: its op computes a batch in
 *one run*, or else in a *loop* over the examples. A *composite* is made of ops and has what they have. A
 *constant* has plain results and no derivative. The *domain* is where an op is smooth; what the derivative is
-elsewhere is in [conventions](conventions.md#kinks) and in the note. *Real* are float32 and float64, *complex* are
-complex64 and complex128, which results keep.
+elsewhere is in [conventions](conventions.md#kinks) and in the note. *Real* are float32 and float64, *complex*
+are complex64 and complex128, which results keep.
 
 The functions of np come by chapter. *Questions* answer with booleans, places, texts or types.
 Methods of arrays and operators are these functions under other names.
