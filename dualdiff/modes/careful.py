@@ -6,7 +6,7 @@ what the with-statements ask; transforms call it where they make their tensors, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from heapq import heappop
 from typing import Any
 
@@ -49,7 +49,7 @@ class Unplaced:
     line = "a line that was not recorded"
 
     def __init__(self, name: str):
-        self.name = str(name)
+        self.name = name
         self.operands: list = []
 
     def undefined(self) -> None:
@@ -80,9 +80,13 @@ class Careful:
     def leaves(self, level: Any, leaves: list) -> None:
         """The inputs of reverse mode, before the function runs."""
         if self.watch is not None:
-            level.tick = placing(level.tick)
+            level.tick = self.tick(level.tick)
             for x in leaves:
                 x.__class__ = WatchedTape
+
+    def tick(self, tick: Callable[[], int]) -> Callable[[], int]:
+        """What numbers the nodes of a level that records."""
+        return tick if self.watch is None else placing(tick)
 
     def tangents(self, level: Any, y_dots: list, f: Any, trees: list[Tree]) -> list:
         """The results of forward mode, for the user."""
@@ -121,7 +125,8 @@ class Careful:
         found = {}
         wrapped = self.strong and not any(type(y_bar) is Strong for _, y_bar in seeds)
         looked_at = self.watch is not None and CALL.get() is None and all(all_finite(bar) for _, bar in seeds)
-        token = CALL.set(CALL.get())
+        outer = CALL.get()
+        token = CALL.set(outer)
         try:
             with np.errstate(all="ignore"):
                 while seeds:
@@ -135,7 +140,7 @@ class Careful:
                         if not last or last.get(node[0], True):
                             found[node[0]] = weak(y_bar) if wrapped else y_bar
                         continue
-                    call = enter(node, rule)
+                    call = enter(node, rule, outer)
                     if looked_at:
                         call.verify()
                         check_gauge(call, y_bar)
@@ -164,24 +169,25 @@ class Careful:
         given = {i: x_dot for i, x_dot in zip(tape.leaves, x_dots, strict=True) if x_dot is not None}
         looked_at = self.watch is not None and CALL.get() is None and all(map(all_finite, given.values()))
         dots = {i: strong(x_dot) for i, x_dot in given.items()} if self.strong else given
-        token = CALL.set(CALL.get())
+        outer = CALL.get()
+        token = CALL.set(outer)
         try:
             with np.errstate(all="ignore"):
                 for node in tape.nodes:
-                    y_dot = self.push_node(node, dots, looked_at)
+                    y_dot = self.push_node(node, dots, looked_at, outer)
                     if y_dot is not None:
                         dots[node[0]] = y_dot
         finally:
             CALL.reset(token)
         return [None if root is None else weak(dots.get(root[0])) for root in tape.roots]
 
-    def push_node(self, node: tuple, dots: dict, looked_at: bool) -> Any:
+    def push_node(self, node: tuple, dots: dict, looked_at: bool, outer: Any) -> Any:
         """The tangent of one node, None where none arrives."""
         _, shape, dtype, rule, y, xs, params, *parents = node
         arrived = [dots.get(parent[0]) for parent in parents]
         if rule is None or all(x_dot is None for x_dot in arrived):
             return None
-        call = enter(node, rule)
+        call = enter(node, rule, outer)
         y_dot = rule.push(arrived, y, xs, params)
         if y_dot is None or type(y_dot) is Zero:
             return None
@@ -195,13 +201,17 @@ class Careful:
         return y_dot
 
 
-def enter(node: tuple, rule: Any) -> Any:
-    """The call that a node was made for, which is worked on from now on."""
-    call = getattr(node[0], "call", None)
-    if call is None:
-        return CALL.get() or Unplaced(getattr(rule.op, "name", rule.op))
+def enter(node: tuple, rule: Any, outer: Any) -> Any:
+    """The call that a node was made for, which is worked on from now on; or the one that the sweep is in."""
+    call = getattr(node[0], "call", None) or outer
     CALL.set(call)
-    return call
+    return call or Unplaced(named(rule))
+
+
+def named(rule: Any) -> str:
+    """The op of a rule; those of the PyTorch-style front end hold its record, or are called after it."""
+    op = getattr(rule, "op", type(rule).__name__)
+    return getattr(op, "name", op)
 
 
 def unused(level: Any, f: Any, trees: list[Tree], k: int) -> None:

@@ -121,6 +121,11 @@ class WatchedDual(DualTensor):
     __slots__ = ()
 
     @classmethod
+    def around(cls, op: Op, level: Any, args: tuple, params: dict, run: Callable) -> Any:
+        """What `run` makes of the args as bare tensors, looked at as the results of op."""
+        return watched(cls, DualTensor, op, level, args, params, run)
+
+    @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:
         return watched(cls, DualTensor, op, level, args, params)
 
@@ -129,6 +134,10 @@ class WatchedTape(TapeTensor):
     """A tape tensor whose ops are looked at."""
 
     __slots__ = ()
+
+    @classmethod
+    def around(cls, op: Op, level: Any, args: tuple, params: dict, run: Callable) -> Any:
+        return watched(cls, TapeTensor, op, level, args, params, run)
 
     @classmethod
     def interpret(cls, op: Op, level: Any, args: tuple, params: dict) -> Any:

@@ -20,10 +20,12 @@ import numpy as np
 
 from dualdiff.core import CONSTANT, Level, TapeLevel, Tracer
 from dualdiff.errors import MutationError
+from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.batch import BatchTensor
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.guard import COPIED, kept
 from dualdiff.modes.reverse import TapeTensor
+from dualdiff.modes.strong import Strong, weak
 from dualdiff.modes.tape import PARENTS, SELECT, Node, Rule, Tape, sweep
 from dualdiff.tensor import Tensor
 from dualdiff.transforms.binomial import schedule
@@ -35,6 +37,7 @@ Step = Callable[[int, list], list]  # of the number of a step and the leaves of 
 # -------------------------------------------------- tensors inside tensors
 def inside(x: Any) -> Iterator:
     """The tensors of transforms in x, which holds those of lower levels, in one order."""
+    x = weak(x)
     while isinstance(x, (TapeTensor, DualTensor, BatchTensor)):
         yield x
         if isinstance(x, DualTensor):
@@ -44,6 +47,8 @@ def inside(x: Any) -> Iterator:
 
 def rebuilt(x: Any, node_of: Callable) -> Any:
     """x with other nodes for the tape tensors in it, or the same where node_of gives none."""
+    if type(x) is Strong:
+        return Strong(rebuilt(x.primal, node_of))
     if not isinstance(x, (TapeTensor, DualTensor, BatchTensor)):
         return x
     part = None
@@ -125,7 +130,8 @@ def reopened(levels: set) -> Iterator[None]:
             _opened[level] = _opened.get(level, 0) + 1
             level.closed = False
             if isinstance(level, TapeLevel):
-                level.tick = _again
+                careful = AMBIENT.get()
+                level.tick = _again if careful is None else careful.tick(_again)
     try:
         yield
     finally:
