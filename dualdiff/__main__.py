@@ -1,7 +1,7 @@
 """The command line: what forward and reverse mode do to a formula at a point, line by line.
 
 python -m dualdiff "log(x1) + x1*x2 - sin(x2)" x1=2 x2=5
-python -m dualdiff --python model.py:loss x=[1,2,3]
+python -m dualdiff --python model.py:loss x=[1,2,3] --html page.html
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import runpy
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -100,6 +101,9 @@ def parser() -> Parser:
     made.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each variable")
     made.add_argument("--python", metavar="FILE:FUNCTION", help="a function of a file instead of a formula")
     made.add_argument("--time", action="store_true", help="measure time and memory of the modes as well")
+    made.add_argument(
+        "--html", metavar="FILE", help="write an interactive page as well, measured as by --time"
+    )
     return made
 
 
@@ -150,7 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise ExpressionError("give a formula, or --python FILE:FUNCTION")
         else:
             f, point, shown = of_formula(chosen.expression, chosen.values)
-        report = made(f, point, timed=chosen.time, **shown)
+        report = made(f, point, timed=chosen.time or chosen.html is not None, **shown)
+        if chosen.html is not None:
+            write(chosen.html, report.to_html())
     except ExpressionError as error:
         command.error(str(error))
     print(report)
@@ -163,6 +169,14 @@ def made(f: Callable, point: tuple, **shown: Any) -> Report:
         return Report(f, point, **shown)
     except Exception as error:
         raise ExpressionError(said(error)) from error
+
+
+def write(path: str, text: str) -> None:
+    """Write a file; that it cannot be written is an error of the command."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExpressionError(f"cannot write {path}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -55,17 +55,17 @@ class ModeComparison:
         return self["finite differences"].disagreement
 
     def __str__(self) -> str:
-        return "\n".join([self._head(), "", self.grid().to_text(), "", *self._foot()])
+        return "\n".join([self.head(), "", self.grid().to_text(), "", *self.foot()])
 
     __repr__ = __str__
 
     def to_markdown(self) -> str:
         """The table as Markdown."""
-        return "\n\n".join([self._head(), self.grid().to_markdown(), *self._foot()]) + "\n"
+        return "\n\n".join([self.head(), self.grid().to_markdown(), *self.foot()]) + "\n"
 
     def to_html(self) -> str:
         """The table as a piece of HTML."""
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in [self._head(), *self._foot()])
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in [self.head(), *self.foot()])
         return f'<div class="dualdiff">{self.grid().to_html("dualdiff-modes")}\n{lines}</div>'
 
     _repr_html_ = to_html
@@ -76,13 +76,15 @@ class ModeComparison:
         heads += ["peak bytes", "time", "time / f"] if self.seconds is not None else []
         return Grid([*heads, "differs by"], [cells(run) for run in self.runs])
 
-    def _head(self) -> str:
+    def head(self) -> str:
+        """What the function takes alone."""
         ins, outs = numbered(self.inputs, "input"), numbered(self.outputs, "output")
         counts = f"{numbered(self.ops, 'op')}, {numbered(self.multiplications, 'multiplication')}"
         took = "" if self.seconds is None else f", {said_time(self.seconds)}"
         return f"{self.function}: {ins}, {outs}; alone it takes {counts}{took}"
 
-    def _foot(self) -> list[str]:
+    def foot(self) -> list[str]:
+        """What `auto` takes and why, and notes on the table."""
         lines = [f"auto takes {self.choice.mode} mode: {self.choice.reason}."]
         if any(run.sampled for run in self.runs):
             lines.append("~ from some of the sweeps")

@@ -6,7 +6,7 @@ Numbers come from the sweeps (sweeps.py), formulas from the rules (formulas.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,19 @@ class Evaluation:
         """The value of this name."""
         return next(value for value in self.values if value.name == name)
 
+    # -------------------------------------------------- other seeds
+    def tangents(self, x_dots: list) -> list:
+        """The tangents of all values, then of all results, for these of the inputs; None for constants."""
+        y_dots = pushed(self.recording, x_dots)
+        places = {name: place for place, name in self._names.items()}
+        found = [None if v.kind == "constant" else y_dots[places[v.name]] for v in self.values]
+        return found + [None if y.place is None else y_dots[y.place] for y in self.recording.outputs]
+
+    def adjoints(self, y_bars: list) -> list[tuple[Any, Any]]:
+        """What arrives in each of the steps, and the adjoint after it, for these seeds of the results."""
+        arrivals, _ = pulled(self.recording, y_bars)
+        return [(arrival.bar, total) for arrival, total, _ in accumulated(arrivals)]
+
     # -------------------------------------------------- values
     def _inputs(self) -> list[Value]:
         recording = self.recording
@@ -214,11 +227,8 @@ class Evaluation:
 
     # -------------------------------------------------- the reverse sweep
     def _steps(self, arrivals: list[Arrival]) -> list[AdjointStep]:
-        totals: dict[int, Any] = {}
         steps = []
-        for target, call, argument, bar, read in arrivals:
-            first = target not in totals
-            totals[target] = bar if first else totals[target] + bar
+        for (target, call, argument, bar, read), total, first in accumulated(arrivals):
             if call is None:
                 sources: tuple = ()
                 formula = Formula(words.name(self.results[argument].name, "~").text)
@@ -227,7 +237,7 @@ class Evaluation:
                 sources = tuple(named.values())
                 bars = {k: words.name(name, "~") for k, name in named.items()}
                 formula = self._spelled[id(call)].cotangent(argument, bars, read, aval_of(bar))
-            steps.append(AdjointStep(self._formula(target), sources, formula, first, bar, totals[target]))
+            steps.append(AdjointStep(self._formula(target), sources, formula, first, bar, total))
         return steps
 
     # -------------------------------------------------- words
@@ -261,6 +271,16 @@ class Evaluation:
             names=[self._words(a) for a in call.args],
             results=[Words("") if p is None else self._words(p) for p in call.results],
         )
+
+
+def accumulated(arrivals: list[Arrival]) -> Iterator[tuple[Arrival, Any, bool]]:
+    """Each arrival, all that has arrived at its place with it, and whether it is the first there."""
+    totals: dict[int, Any] = {}
+    for arrival in arrivals:
+        target = arrival.target
+        first = target not in totals
+        totals[target] = arrival.bar if first else totals[target] + arrival.bar
+        yield arrival, totals[target], first
 
 
 # -------------------------------------------------- names

@@ -6,6 +6,7 @@ attributes, for whoever shows them in another form.
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,20 @@ class Report:
         return "\n\n".join(parts)
 
     __repr__ = __str__
+
+    def to_html(self) -> str:
+        """One page of HTML that loads nothing: a reader steps through both sweeps and changes the seeds.
+
+        Cost    a sweep in each mode for each seed that can be changed, of which there are at most 12
+        """
+        from dualdiff.teach.page import to_page  # with modules that the report as text does not need
+
+        return to_page(self)
+
+    def _repr_html_(self) -> str:
+        """The page in a frame, which keeps its style from the notebook around it."""
+        page = html.escape(self.to_html(), quote=True)
+        return f'<iframe srcdoc="{page}" title="both sweeps" width="100%" height="860"></iframe>'
 
     def head(self) -> str:
         """The function, its value, and the notes."""
