@@ -518,6 +518,18 @@ def test_buffers_closed_over_that_change_are_noticed():
         pull(np.ones(2))
 
 
+@pytest.mark.parametrize("write", [lambda w: w + 1, lambda w: w**2], ids=["value", "history"])
+def test_tensors_closed_over_that_are_written_to_are_noticed(write):
+    def f(x):
+        w = x * 1.0
+        y = dd.checkpoint(lambda h: w * h)(np.ones(2))
+        w[...] = write(w)
+        return np.sum(y * w)
+
+    with pytest.raises(MutationError, match="gave another result"):
+        dd.grad(f)(np.ones(2))
+
+
 def test_functions_that_write_to_their_arguments():
     def f(x, b):
         x[0] = x[1] * 2

@@ -456,6 +456,27 @@ def test_methods():
     same(dd.grad(lambda x: Model(3.0).scaled(x))(1.0), 3.0)
 
 
+def test_rules_are_not_those_of_a_function_inside():
+    f = dd.custom_jvp(np.sin)
+    f.defjvp(lambda p, t: (f(p[0]), 5 * t[0]))
+    for g in (f, dd.grad(f), dd.checkpoint(f)):
+        with pytest.raises(NoDerivative, match="has no rule"):
+            dd.grad(dd.custom_jvp(g))(1.0)
+
+
+def test_a_rule_may_apply_another_to_a_tangent_whatever_its_name():
+    @dd.custom_jvp
+    def multiply(x):
+        return 3 * x
+
+    multiply.defjvp(lambda p, t: (3 * p[0], 3 * t[0]))
+    f = dd.custom_jvp(lambda x: 3 * np.sin(x))
+    f.defjvp(lambda p, t: (f(p[0]), multiply(np.cos(p[0]) * t[0])))
+    for mode in MODES:
+        same(dd.jacobian(f, mode=mode)(X), np.diag(3 * np.cos(X)))
+        same(dd.jacobian(dd.jacobian(f, mode=mode), mode=mode)(X)[0, 0, 0], -3 * np.sin(X[0]))
+
+
 # -------------------------------------------------- closures
 @ORDER
 @pytest.mark.parametrize("kind", ["jvp", "vjp"])
@@ -493,6 +514,21 @@ def test_a_derivative_by_a_closed_over_value_is_not_lost(kind, mode):
 
     with pytest.raises(NoDerivative, match=r"closes over a tensor of (grad|jvp)"):
         dd.grad(outer, mode=mode)(1.0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_a_value_that_the_rule_alone_closes_over_is_not_lost(kind, mode):
+    def outer(w):
+        c = getattr(dd, f"custom_{kind}")(lambda x: x * 1.0)
+        if kind == "jvp":
+            c.defjvp(lambda p, t: (p[0] * 1.0, w * t[0]))
+        else:
+            c.defvjp(lambda x: (x * 1.0, None), lambda _, b: (w * b,))
+        return np.sum(c(w))
+
+    with pytest.raises((NoDerivative, dd.errors.EscapedTensor)):
+        dd.grad(outer, mode=mode)(X)
 
 
 def test_a_closed_over_example_is_not_confused():

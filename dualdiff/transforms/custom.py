@@ -41,7 +41,7 @@ class Custom:
 
     def __init__(self, f: Callable, nondiff_argnums: int | tuple[int, ...] = ()):
         check_callable(f, self.kind)
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())  # what f has on it may be rules of its own
         self.f = f
         self.name = name_of(f)
         self.static = nondiff_argnums if isinstance(nondiff_argnums, (tuple, list)) else (nondiff_argnums,)
@@ -53,7 +53,7 @@ class Custom:
                 self.signature = inspect.signature(f)
         self.pulling = Rule(pull_recorded, push_recorded, op=self.name)
         self.op = Op(
-            name=self.name,
+            name=f"{self.kind}({self.name})",  # never that of an op, which modes may know by its name
             kind="general",
             multiple=True,
             evaluate=evaluate,

@@ -22,10 +22,11 @@ from dualdiff.core import CONSTANT, Level, TapeLevel, Tracer
 from dualdiff.errors import MutationError
 from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.batch import BatchTensor
+from dualdiff.modes.diagonal import Diagonal
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.guard import COPIED, kept
 from dualdiff.modes.reverse import TapeTensor
-from dualdiff.modes.strong import Strong, weak
+from dualdiff.modes.strong import Strong
 from dualdiff.modes.tape import PARENTS, SELECT, Node, Rule, Tape, sweep
 from dualdiff.tensor import Tensor
 from dualdiff.transforms.binomial import schedule
@@ -35,21 +36,38 @@ Step = Callable[[int, list], list]  # of the number of a step and the leaves of 
 
 
 # -------------------------------------------------- tensors inside tensors
+KNOWN = (TapeTensor, DualTensor, BatchTensor)
+INSIDE = (Diagonal, Strong)  # what may stand between them, of no transform
+
+
 def inside(x: Any) -> Iterator:
     """The tensors of transforms in x, which holds those of lower levels, in one order."""
-    x = weak(x)
-    while isinstance(x, (TapeTensor, DualTensor, BatchTensor)):
+    while isinstance(x, (*KNOWN, *INSIDE)):
+        if isinstance(x, INSIDE):
+            x = x.d if type(x) is Diagonal else x.primal
+            continue
         yield x
         if isinstance(x, DualTensor):
             yield from inside(x.tangent)
         x = x.primal
 
 
+def opaque(x: Any) -> bool:
+    """Whether x holds tensors inside one of another kind, where they are not looked for."""
+    while isinstance(x, (*KNOWN, *INSIDE)):
+        if isinstance(x, DualTensor) and opaque(x.tangent):
+            return True
+        x = x.d if type(x) is Diagonal else x.primal
+    return isinstance(x, Tensor) and isinstance(getattr(x, "primal", None), Tensor)
+
+
 def rebuilt(x: Any, node_of: Callable) -> Any:
     """x with other nodes for the tape tensors in it, or the same where node_of gives none."""
     if type(x) is Strong:
         return Strong(rebuilt(x.primal, node_of))
-    if not isinstance(x, (TapeTensor, DualTensor, BatchTensor)):
+    if type(x) is Diagonal:
+        return Diagonal(rebuilt(x.d, node_of), x.lanes, x.first, x.unit)
+    if not isinstance(x, KNOWN):
         return x
     part = None
     if isinstance(x, TapeTensor):  # in the order of `inside`
@@ -219,28 +237,30 @@ class Steps:
     def reverse(self, k: int, state: list, bars: list, totals: dict) -> list:
         """Step k, recorded and swept: cotangents of the state before it; those of parents are added up."""
         mine = [t.node[0] for t in on_tape(state, self.level)]
-        seeds = self.seeds(k, state, bars)
-        last = dict.fromkeys(self.parents, True) | dict.fromkeys(mine, True)
-        found = sweep(seeds, last)
+        seeds = self.seeds(k, state, mine, bars)
+        found = sweep(seeds, dict.fromkeys(self.parents, True) | dict.fromkeys(mine, True))
         for ident, bar in found.items():
-            if ident not in last:
-                raise changed(self.name)
             if ident in self.read:
                 totals[ident] = bar if ident not in totals else totals[ident] + bar
         return [found.get(ident) for ident in mine]
 
-    def recorded(self, k: int, state: list) -> list:
-        """The results of step k."""
-        ys = self.step(k, anew(state))
-        check(ys, self.marks[k], self.name)
-        return ys
-
-    def seeds(self, k: int, state: list, bars: list) -> list:
+    def seeds(self, k: int, state: list, mine: list, bars: list) -> list:
         """The results of step k and their cotangents; nothing else holds its tape, which the sweep frees."""
-        tensors = on_tape(self.recorded(k, state), self.level)
+        tensors = on_tape(self.recorded(k, state, mine), self.level)
         if len(tensors) != len(bars):
             raise changed(self.name)
         return [(t.node, bar) for t, bar in zip(tensors, bars, strict=True) if bar is not None]
+
+    def recorded(self, k: int, state: list, mine: list) -> list:
+        """The results of step k, made of the same numbers and nodes as when it ran first."""
+        start = self.level.tick()
+        read: dict[int, Node] = {}
+        ys = self.step(k, anew(state))
+        foreign(on_tape(ys, self.level), start, read)
+        if not read.keys() <= self.read.union(mine):
+            raise changed(self.name)
+        check(ys, self.marks[k], self.name)
+        return ys
 
     def push(self, x_dots: list) -> list:
         """Tangents of the results from those of the parents."""
@@ -251,7 +271,7 @@ class Steps:
             for k in range(self.n):
                 mine = [t.node[0] for t in on_tape(state, self.level)]
                 here = given | dict(zip(mine, dots, strict=True))
-                ys = self.recorded(k, state)
+                ys = self.recorded(k, state, mine)
                 roots = [t.node for t in on_tape(ys, self.level)]
                 dots = Tape(list(here), roots).push(here.values())
                 state = cut(ys, self.cuts)
@@ -282,7 +302,8 @@ def run_steps(f: Callable, step: Step, first: list, n: int, slots: int, name: st
         ys = step(k, state)
         marks.append(mark(ys))
         found = {t.level for x in ys for t in inside(x)}
-        if any(isinstance(x, TapeLevel) and x not in tapes and x.number > lowest.number for x in found):
+        unknown = (isinstance(x, TapeLevel) and x not in tapes and x.number > lowest.number for x in found)
+        if any(unknown) or any(opaque(x) for x in ys):
             # A tape not known of, above one that is: its nodes would hold values cut off from their history.
             return ys if n == 1 else plainly(step, held, n)
         levels |= found
