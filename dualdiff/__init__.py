@@ -5,8 +5,6 @@ import importlib
 from dualdiff import errors
 from dualdiff.declare import elementwise, op
 from dualdiff.transforms.batching import vmap
-from dualdiff.transforms.checkpoint import checkpoint, checkpointed_loop
-from dualdiff.transforms.custom import custom_jvp, custom_vjp
 from dualdiff.transforms.derivative import (
     grad,
     jacfwd,
@@ -29,6 +27,10 @@ def __getattr__(name: str):
         return getattr(importlib.import_module("dualdiff.teach"), name)
     if name in ("debug", "strong_zero"):
         return getattr(importlib.import_module("dualdiff.transforms.ambience"), name)
+    if name in ("checkpoint", "checkpointed_loop"):
+        return getattr(importlib.import_module("dualdiff.transforms.checkpoint"), name)
+    if name in ("custom_jvp", "custom_vjp"):
+        return getattr(importlib.import_module("dualdiff.transforms.custom"), name)
     if name == "replay":
         return importlib.import_module("dualdiff.transforms.replaying").replay
     if name == "where_safe":
