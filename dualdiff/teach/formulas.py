@@ -39,17 +39,6 @@ class Worded(Tensor):
         self.value = value
         self.words = words
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.value.dtype
-
-    def concrete(self) -> Any:
-        return self.value
-
     def __repr__(self) -> str:
         return f"Worded({self.words.text!r})"
 

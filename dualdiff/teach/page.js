@@ -309,6 +309,7 @@ function render(flowing = true) {
 function renderNow(frame) {
   $("about").replaceChildren(...about(frame));
   const lines = frame ? linesOf(frame) : [];
+  $("hint").hidden = frame !== null;
   $("lines").replaceChildren(...lines.map(([left, right, inNumbers, x, isDerivative]) => {
     const result = made("b", "", brief(x));
     result.title = exact(x);

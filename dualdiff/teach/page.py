@@ -180,7 +180,7 @@ def pieces(formula: Formula, places: dict[str, int]) -> list:
 
 
 def all_packed(xs: list) -> list:
-    """One value along each direction. A single direction is told by its norm; sums of several need numbers."""
+    """One value along each direction. A single direction is told by its norm; sums of several are not."""
     return [packed(x, len(xs) == 1) for x in xs]
 
 
@@ -201,9 +201,9 @@ def packed(x: Any, short: bool) -> Any:
 def plain(x: Any) -> float | str:
     """A number of JSON, which has neither nan nor infinity."""
     number = float(x)
-    return (
-        number if math.isfinite(number) else "NaN" if math.isnan(number) else f"{number:+}".title() + "inity"
-    )
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 # -------------------------------------------------- directions

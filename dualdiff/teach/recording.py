@@ -81,19 +81,6 @@ class Watched(Tensor):
         self.value = value
         self.place = place
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.value.dtype
-
-    def concrete(self) -> Any:
-        if self.level.closed:
-            self.level.escaped()
-        return self.value.concrete() if isinstance(self.value, Tensor) else self.value
-
     def __repr__(self) -> str:
         return f"Watched({self.value!r})"
 
