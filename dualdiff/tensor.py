@@ -185,18 +185,20 @@ class Tensor(Tracer):
             if isinstance(found := vars(cls).get(name), property):
                 setattr(cls, name, found.setter(_refuse_to_set(name)))
 
-    # ---------------------------------------------------------------- what a mode supplies
+    # ---------------------------------------------------------------- what a mode may know better
     @property
     def shape(self) -> tuple[int, ...]:
-        raise NotImplementedError
+        return self.primal.shape
 
     @property
     def dtype(self) -> Any:
-        raise NotImplementedError
+        return self.primal.dtype
 
     def concrete(self) -> Any:
         """The plain value under every level, to steer control flow; batched tensors have none and raise."""
-        raise NotImplementedError
+        if self.level.closed:
+            self.level.escaped()
+        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
 
     # ---------------------------------------------------------------- NumPy's protocols
     __array_ufunc__ = ufunc_protocol({})

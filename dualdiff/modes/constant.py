@@ -28,14 +28,6 @@ class ConstantTensor(Tensor):
         self.primal = np.asarray(value)
         self.part = new_level()  # when it was made: before or after the level of what is written to it
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.primal.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.primal.dtype
-
     def concrete(self) -> Any:
         return self.primal
 

@@ -48,17 +48,6 @@ class CountTensor(Tensor):
         self.level = level
         self.value = value
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.value.dtype
-
-    def concrete(self) -> Any:
-        return self.value.concrete() if isinstance(self.value, Tensor) else self.value
-
     # What a mode hands out as plain is counted here, and converts as the plain value would.
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.array(self.concrete(), dtype)

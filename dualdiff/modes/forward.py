@@ -28,19 +28,6 @@ class DualTensor(Tensor):
         self.primal = primal
         self.tangent = tangent
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.primal.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.primal.dtype
-
-    def concrete(self) -> Any:
-        if self.level.closed:
-            self.level.escaped()
-        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
-
     def __repr__(self) -> str:
         return f"DualTensor({self.primal!r}, tangent={self.tangent!r})"
 

@@ -64,14 +64,6 @@ class Recorded(Tensor):
         self.value = value
         self.place = place
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.value.dtype
-
     def concrete(self) -> NoReturn:
         raise ControlFlowError(
             "a value steers Python control flow, so that what was recorded does not hold for other inputs.",

@@ -42,11 +42,6 @@ class TapeTensor(Tensor):
     def dtype(self) -> Any:
         return self.node[2]
 
-    def concrete(self) -> Any:
-        if self.level.closed:
-            self.level.escaped()
-        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
-
     def __repr__(self) -> str:
         return f"TapeTensor({self.primal!r})"
 

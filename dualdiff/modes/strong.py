@@ -32,19 +32,8 @@ class Strong(Tensor):
     def __init__(self, primal: Any):
         self.primal = primal
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.primal.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.primal.dtype
-
     def again(self) -> Strong:
         return self
-
-    def concrete(self) -> Any:
-        return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
 
     def __repr__(self) -> str:
         return f"Strong({self.primal!r})"

@@ -68,14 +68,6 @@ class Varying(Tensor):
         self.level = level
         self.value = value
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.value.dtype
-
     def concrete(self) -> Any:
         if self.level.closed:
             self.level.escaped()
