@@ -214,7 +214,9 @@ def record_forward(
             terms = np.conj(column) * y_bar if careful is None else careful.products(column, y_bar)
             products = np.real(np.sum(terms, axis=axes))
             totals[0] = products if totals[0] is None else totals[0] + products
-        return [None] * len(leaves) if not leaves or totals[0] is None else split_directions(totals[0], leaves)
+        return (
+            [None] * len(leaves) if not leaves or totals[0] is None else split_directions(totals[0], leaves)
+        )
 
     return ys, pull, tree, aux
 
