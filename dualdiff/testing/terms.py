@@ -244,6 +244,8 @@ def spelled_function(function: Callable) -> str:
     """np.linalg.solve and its like; ufuncs of SciPy as special.erf."""
     label = function.__name__
     if isinstance(function, np.ufunc):
-        return f"np.{label}" if getattr(np, label, None) is function else f"special.{label.lstrip('_')}"
+        if getattr(np, label, None) is function:
+            return f"np.{label}"
+        return f"special._ufuncs.{label}" if label.startswith("_") else f"special.{label}"
     module = (getattr(function, "__module__", None) or "").replace("numpy", "np", 1)
     return f"{module}.{label}" if module.startswith("np") else label
