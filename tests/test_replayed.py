@@ -142,3 +142,18 @@ def test_recordings_are_bounded():
         np.testing.assert_array_equal(fast(X, n), X * n)
     (recordings,) = [c.cell_contents for c in fast.__closure__ if isinstance(c.cell_contents, dict)]
     assert len(recordings) <= 64
+
+
+def test_constant_that_is_read_twice_is_kept_once_unless_it_changed():
+    big = rng.normal(size=(200, 3))
+
+    def f(x, c):
+        y = big @ x
+        c[0] += 1.0
+        return np.sum(y**2) + np.sum(x * c), np.sum(x * (c + 0.0))
+
+    fast = dd.replay(dd.grad(lambda x: f(x, np.zeros(3))[0]))
+    np.testing.assert_allclose(fast(X), 2 * big.T @ (big @ X) + [1, 0, 0])
+    recorded = dd.replay(lambda x: (x * (c := np.ones(3)), c.fill(2.0), x * c)[::2])
+    np.testing.assert_array_equal(recorded(X), (X, 2 * X))
+    np.testing.assert_array_equal(recorded(Y), (Y, 2 * Y))

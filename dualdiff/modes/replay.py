@@ -27,7 +27,7 @@ Step = tuple[Callable, tuple[int, ...], dict, int, int, tuple[int, ...]]
 class RecordLevel(Level):
     """A level that keeps a list of steps, and one place for every input, constant and result."""
 
-    __slots__ = ("steps", "places", "inputs", "known", "lock")
+    __slots__ = ("steps", "places", "inputs", "known", "constants", "lock")
 
     def __init__(self, f: Callable | None = None):
         super().__init__("replay", f)
@@ -36,6 +36,7 @@ class RecordLevel(Level):
         self.places: list[Any] = []  # constants; None where a step or an input puts a value
         self.inputs: list[int] = []
         self.known: dict[Any, Any] = {}  # what was computed before, by op, places and parameters
+        self.constants: dict[tuple, int] = {}  # places of arrays, by where and how they lay in memory
 
     def close(self) -> None:
         super().close()
@@ -44,6 +45,17 @@ class RecordLevel(Level):
     def reserve(self, constant: Any = None) -> int:
         self.places.append(constant)
         return len(self.places) - 1
+
+    def constant(self, x: Any) -> int:
+        """The place of a constant as it is now: a copy that nobody can write, one for all that read it."""
+        if not isinstance(x, (np.ndarray, list, tuple)):
+            return self.reserve(x)
+        x = np.asarray(x)
+        key = x.__array_interface__["data"], x.shape, x.strides, x.dtype
+        place = self.constants.get(key)
+        if place is None or not np.array_equal(self.places[place], x, equal_nan=x.dtype.kind in "fc"):
+            self.constants[key] = place = self.reserve(np.array(x))
+        return place
 
     def watch(self, x: Any) -> Recorded:
         """x as an input of the program."""
@@ -106,7 +118,7 @@ class Recorded(Tensor):
         same = unchanged(op, args, y)
         if same is not None:
             return same.again()
-        places = tuple([x.place if type(x) is cls else level.reserve(frozen(x)) for x in args])
+        places = tuple([x.place if type(x) is cls else level.constant(x) for x in args])
         parts = y if op.multiple else (y,)
         first = level.reserve()
         for _ in parts[1:]:
@@ -117,11 +129,6 @@ class Recorded(Tensor):
         if key is not None:
             level.known[key] = y
         return y
-
-
-def frozen(x: Any) -> Any:
-    """A constant that nobody can write."""
-    return np.array(x) if isinstance(x, (np.ndarray, list, tuple)) else x
 
 
 RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
