@@ -30,7 +30,7 @@ class Tree(NamedTuple):
 
 
 LEAF = Tree(None, (), (), 1)
-_LEAVES = frozenset([np.ndarray, np.float64, float, int])  # the usual leaves, told at once
+LEAVES = frozenset([np.ndarray, np.float64, float, int])  # the usual leaves, told at once
 _registered: dict[type, tuple[Callable, Callable]] = {}
 
 
@@ -67,14 +67,14 @@ def is_value(tree: Tree) -> bool:
 
 def flatten(value: Any) -> tuple[list, Tree]:
     """The leaves of a container from left to right, and its tree."""
-    if type(value) in _LEAVES:
+    if type(value) in LEAVES:
         return [value], LEAF
     leaves: list = []
     return leaves, _walk(value, leaves)
 
 
 def _walk(value: Any, leaves: list) -> Tree:
-    parts = None if type(value) in _LEAVES else _parts(value)
+    parts = None if type(value) in LEAVES else _parts(value)
     if parts is None:
         leaves.append(plain(value))  # an array made to be written to enters and leaves as its value
         return LEAF

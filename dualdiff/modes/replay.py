@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from dualdiff.core import Level, Op, Tracer
 from dualdiff.errors import ControlFlowError
-from dualdiff.tensor import Tensor, slot
-
-# One step: the function, the places of its arguments, its static parameters, the place of its result, whether
-# that is a tuple (whose parts stand there and behind), and the places not read after it.
-Step = tuple[Callable, tuple[int, ...], dict, int, int, tuple[int, ...]]
+from dualdiff.modes.program import Program, Step
+from dualdiff.tensor import FLOAT64, LIFTS, Tensor, slot
 
 
 class RecordLevel(Level):
@@ -46,8 +42,13 @@ class RecordLevel(Level):
         self.places.append(constant)
         return len(self.places) - 1
 
-    def constant(self, x: Any) -> int:
-        """The place of a constant as it is now: a copy that nobody can write, one for all that read it."""
+    def constant(self, x: Any, lift: bool = False) -> int:
+        """The place of a constant as it is now: a copy that nobody can write, one for all that read it.
+
+        lift: a Python number stands beside a float64 array, which takes it sooner as an array.
+        """
+        if lift and (type(x) is float or type(x) is int):
+            return self.reserve(np.array(x, FLOAT64))
         if not isinstance(x, (np.ndarray, list, tuple)):
             return self.reserve(x)
         x = np.asarray(x)
@@ -118,12 +119,13 @@ class Recorded(Tensor):
         same = unchanged(op, args, y)
         if same is not None:
             return same.again()
-        places = tuple([x.place if type(x) is cls else level.constant(x) for x in args])
+        lift = op.name in LIFTS and type(y) is np.ndarray and y.dtype is FLOAT64
+        places = tuple([x.place if type(x) is cls else level.constant(x, lift) for x in args])
         parts = y if op.multiple else (y,)
         first = level.reserve()
         for _ in parts[1:]:
             level.reserve()
-        level.steps.append((function, places, params, first, len(parts) if op.multiple else 0, ()))
+        level.steps.append((function, op.name, places, params, first, len(parts) if op.multiple else 0, ()))
         parts = tuple(Recorded(level, part, first + k) for k, part in enumerate(parts))
         y = parts if op.multiple else parts[0]
         if key is not None:
@@ -132,6 +134,12 @@ class Recorded(Tensor):
 
 
 RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
+
+
+def program_of(level: RecordLevel, results: list) -> Program:
+    """What was recorded, as far as these results need it."""
+    ends = [x.place if type(x) is Recorded else level.reserve(x) for x in results]
+    return Program(level.inputs, level.places, level.steps, ends)
 
 
 def unchanged(op: Op, args: tuple, y: Any) -> Recorded | None:
@@ -155,54 +163,3 @@ def step_key(op: Op, args: tuple, params: dict) -> Any:
 
 
 SHORT = frozenset([Recorded, float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_])
-
-
-class Program:
-    """The steps that some results need, to be run on other inputs of the same shapes."""
-
-    def __init__(self, level: RecordLevel, results: list):
-        results = [x if type(x) is Recorded else Recorded(level, x, level.reserve(x)) for x in results]
-        self.results = [x.place for x in results]
-        self.inputs = level.inputs
-        self.steps = needed(level.steps, set(self.results))
-        read = set(self.results).union(*(step[1] for step in self.steps))
-        self.places = [x if k in read else None for k, x in enumerate(level.places)]
-        self.calls = [
-            (partial(function, **params) if params else function, read, put, parts, dropped)
-            for function, read, params, put, parts, dropped in self.steps
-        ]
-
-    def run(self, values: list) -> list:
-        """The results for these inputs."""
-        places = self.places.copy()
-        for place, x in zip(self.inputs, values, strict=True):
-            places[place] = x
-        with np.errstate(all="ignore"):
-            for function, read, put, parts, dropped in self.calls:
-                if len(read) == 2:
-                    y = function(places[read[0]], places[read[1]])
-                elif len(read) == 1:
-                    y = function(places[read[0]])
-                else:
-                    y = function(*[places[k] for k in read])
-                if parts:
-                    places[put : put + parts] = y
-                else:
-                    places[put] = y
-                for k in dropped:
-                    places[k] = None
-        return [places[k] for k in self.results]
-
-
-def needed(steps: list[Step], wanted: set[int]) -> list[Step]:
-    """The steps that the wanted places depend on, each with the places that nobody reads after it."""
-    found: list[Step] = []
-    kept = set(wanted)
-    for function, read, params, put, parts, _ in reversed(steps):
-        results = set(range(put, put + max(parts, 1)))
-        if results & wanted:
-            dropped = (set(read) | results) - kept
-            kept |= set(read) | results
-            wanted = wanted | set(read)
-            found.append((function, read, params, put, parts, tuple(dropped)))
-    return found[::-1]

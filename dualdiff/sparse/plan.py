@@ -16,7 +16,8 @@ from dualdiff.core import TapeLevel
 from dualdiff.errors import InputTypeError, ShapeError
 from dualdiff.modes import guard
 from dualdiff.modes.batch import BatchLevel, BatchTensor
-from dualdiff.modes.replay import Program, RecordLevel
+from dualdiff.modes.program import Program
+from dualdiff.modes.replay import RecordLevel, program_of
 from dualdiff.modes.tape import sweep
 from dualdiff.sparse import probe, signature
 from dualdiff.sparse.coloring import SYMMETRIC, Coloring, as_pattern, color
@@ -168,7 +169,7 @@ class Plan:
         watched.args = tuple(replaced(k, x) for k, x in enumerate(chosen.args))
         watched.kwargs = {k: replaced(k, x) for k, x in chosen.kwargs.items()}
         try:
-            return Program(level, list(self.sweeps(watched)))
+            return program_of(level, list(self.sweeps(watched)))
         finally:
             level.close()
 

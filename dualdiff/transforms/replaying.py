@@ -13,9 +13,9 @@ import numpy as np
 
 from dualdiff.core import Tracer
 from dualdiff.errors import InputTypeError
-from dualdiff.modes.replay import Program, Recorded, RecordLevel
+from dualdiff.modes.replay import Recorded, RecordLevel, program_of
 from dualdiff.transforms.boundary import check_callable, output_leaves
-from dualdiff.tree import Tree, flatten, unflatten
+from dualdiff.tree import LEAF, LEAVES, Tree, flatten, unflatten
 
 KEPT = 64  # programs kept for one function; the oldest goes first
 
@@ -35,25 +35,44 @@ def replay(f: Callable) -> Callable:
                 another path; InputTypeError
 
     What f reads elsewhere (closures, globals, attributes, random numbers) is read once, at the recording.
-    Warnings of NumPy are silent in a replay.
+    Warnings of NumPy are silent in a replay. `replayed.source(*args)` is the program for these arguments as
+    Python, to be read.
+
+    >>> print(replay(grad(lambda x: np.sum(x * x))).source(np.ones(2)))
+    def program(x0):
+        v0 = x0 + x0
+        return [v0]
     """
     check_callable(f, "replay")
     recordings: dict[tuple, Recording] = {}
 
-    @functools.wraps(f)
-    def replayed(*args: Any, **kwargs: Any) -> Any:
-        leaves, tree = flatten((args, kwargs))
+    def find(args: tuple, kwargs: dict) -> tuple[list, Recording | None]:
+        """The leaves of a call, and the recording for their kind; None where they are inside a transform."""
+        if not kwargs and all([type(x) in LEAVES for x in args]):  # the usual arguments, told at once
+            leaves, tree = list(args), None
+        else:
+            leaves, tree = flatten((args, kwargs))
         kind = tree, *[kind_of(x) for x in leaves]
         recording = recordings.get(kind)
-        if recording is None:
-            if any(isinstance(x, Tracer) for x in leaves):
-                return f(*args, **kwargs)
-            recording = Recording(f, leaves, tree)
+        if recording is None and not any(isinstance(x, Tracer) for x in leaves):
+            recording = Recording(f, leaves, tree or flatten((args, {}))[1])
             while len(recordings) >= KEPT:
                 recordings.pop(next(iter(recordings)), None)
             recordings[kind] = recording
-        return recording.run(leaves)
+        return leaves, recording
 
+    @functools.wraps(f)
+    def replayed(*args: Any, **kwargs: Any) -> Any:
+        leaves, recording = find(args, kwargs)
+        return f(*args, **kwargs) if recording is None else recording.run(leaves)
+
+    def source(*args: Any, **kwargs: Any) -> str:
+        _, recording = find(args, kwargs)
+        if recording is None:
+            raise InputTypeError("source was asked for inside another transform.", "Ask outside, for arrays.")
+        return recording.program.listing()
+
+    replayed.source = source  # type: ignore[attr-defined]
     return replayed
 
 
@@ -78,6 +97,11 @@ def kind_of(x: Any) -> Any:
     return type(x), x
 
 
+def as_numpy(x: Any) -> Any:
+    """An input as the program takes it."""
+    return np.float64(x) if type(x) is float else x if hasattr(x, "dtype") else np.asarray(x)[()]
+
+
 def is_input(x: Any) -> bool:
     """Whether a leaf may have another value in each call."""
     if type(x) is np.ndarray:
@@ -88,7 +112,7 @@ def is_input(x: Any) -> bool:
 class Recording:
     """The program of one kind of arguments, and how its results become those of the function."""
 
-    __slots__ = ("inputs", "program", "tree", "scalars", "constants")
+    __slots__ = ("inputs", "program", "tree", "pair", "scalars", "constants")
 
     def __init__(self, f: Callable, leaves: list, tree: Tree):
         level = RecordLevel(f)
@@ -97,24 +121,27 @@ class Recording:
         try:
             args, kwargs = unflatten(tree, watched)
             results, self.tree = output_leaves(f(*args, **kwargs), f, "replay")
-            self.program = Program(level, results)
+            self.program = program_of(level, results)
         finally:
             level.close()
         values = [x.value if type(x) is Recorded else x for x in results]
+        self.pair = self.tree.kind is tuple and all(child is LEAF for child in self.tree.children)
         self.scalars = [not isinstance(x, np.ndarray) for x in values]
-        self.constants = {id(x) for x in self.program.places}
+        self.constants = {id(x) for x in self.program.constants.values()}
 
     def run(self, leaves: list) -> Any:
-        given = [leaves[k] for k in self.inputs]
-        given = [x if hasattr(x, "dtype") else np.asarray(x)[()] for x in given]
+        given = [as_numpy(leaves[k]) for k in self.inputs]
         results = self.program.run(given)
-        used = {id(x) for x in given}
+        used = None
         for k, y in enumerate(results):
             if self.scalars[k]:
-                results[k] = y[()] if type(y) is np.ndarray else y
-            else:
-                results[k] = self.own(np.asarray(y), used)
-        return unflatten(self.tree, results)
+                if type(y) is np.ndarray:
+                    results[k] = y[()]
+                continue
+            if used is None:
+                used = {id(x) for x in given}
+            results[k] = self.own(np.asarray(y), used)
+        return tuple(results) if self.pair else unflatten(self.tree, results)
 
     def own(self, y: np.ndarray, used: set[int]) -> np.ndarray:
         """y in memory that no input, constant or earlier result shows; `used` grows by it."""

@@ -1,0 +1,119 @@
+"""A program: the list of steps that replay.py has written down, as lines of Python that run them again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from keyword import iskeyword
+from typing import Any
+
+import numpy as np
+
+# One step: the function and the name of its op, the places of its arguments, its static parameters, the place
+# of its result, how many parts it has if it is a tuple (which stand there and behind), and the places not
+# read after it.
+Step = tuple[Callable, str, tuple[int, ...], dict, int, int, tuple[int, ...]]
+
+# NumPy's functions that have a symbol. It gives the same bits, and takes numbers in a tenth of the time that
+# the call takes.
+SYMBOLS: dict[Any, str] = {
+    np.add: "{} + {}", np.subtract: "{} - {}", np.multiply: "{} * {}", np.divide: "{} / {}",
+    np.power: "{} ** {}", np.matmul: "{} @ {}", np.negative: "-{}",
+}  # fmt: skip
+
+
+class Program:
+    """The steps that some results need, to be run on other inputs of the same shapes.
+
+    `source` is the program as Python, a line for each step, and what runs: between two calls of NumPy the
+    interpreter does no more than find their names.
+    """
+
+    def __init__(self, inputs: list[int], places: list, steps: list[Step], ends: list[int]):
+        """`places` holds the constants; inputs, results of steps and ends are known by their places."""
+        self.steps = needed(steps, set(ends))
+        made = {step[4] + k for step in self.steps for k in range(max(step[5], 1))}
+        read = set(ends).union(*(step[2] for step in self.steps)) - made - set(inputs)
+        letters = {"x": inputs, "c": sorted(read), "v": sorted(made)}
+        names = {place: f"{letter}{k}" for letter, group in letters.items() for k, place in enumerate(group)}
+        self.constants = {names[k]: places[k] for k in letters["c"]}
+        known: dict[str, Any] = dict(self.constants)
+        lines = [line for step in self.steps for line in spelled(step, names, known)]
+        heading = f"def program({', '.join([names[k] for k in inputs])}):"
+        ending = f"return [{', '.join([names[k] for k in ends])}]"
+        self.source = "\n    ".join([heading, *lines, ending])
+        result: dict[str, Any] = {}  # not `known`, or the function could be reached from itself
+        exec(compile(self.source, "<replay>", "exec"), known, result)
+        self.program = result["program"]
+
+    def run(self, values: list) -> list:
+        """The results for these inputs."""
+        with np.errstate(all="ignore"):
+            return self.program(*values)
+
+    def listing(self) -> str:
+        """The source under the constants that it reads. What else it names is NumPy's or an op's."""
+        constants = [f"{name} = {x!r}" for name, x in self.constants.items()]
+        return "\n".join([*constants, "", self.source] if constants else [self.source])
+
+
+def spelled(step: Step, names: dict[int, str], known: dict[str, Any]) -> list[str]:
+    """The lines of one step; what they name that is no place is put into `known`."""
+    function, name, read, params, put, parts, dropped = step
+    args = [names[k] for k in read]
+    # A Python complex number computes by itself, as Python does, where the other operand is a NumPy number.
+    weak = any(type(known.get(arg)) is complex for arg in args)
+    if function in SYMBOLS and not params and not weak:
+        call = SYMBOLS[function].format(*args)
+    else:
+        if not all(map(is_name, params)):
+            function, params = partial(function, **params), {}
+        stated = [f"{key}={bound(key, value, known)}" for key, value in params.items()]
+        call = f"{bound(name, function, known)}({', '.join([*args, *stated])})"
+    result = ", ".join([names[k] for k in range(put, put + max(parts, 1))]) + ("," if parts == 1 else "")
+    lines = [f"{result} = {call}"]
+    if done := [names[k] for k in sorted(dropped) if names[k][0] == "v"]:
+        lines.append(f"del {', '.join(done)}")  # its memory is free for the next
+    return lines
+
+
+def bound(name: str, value: Any, known: dict[str, Any]) -> str:
+    """How a line spells a function or a static parameter: as a literal, or by a name put into `known`."""
+    if literal(value):
+        return repr(value)
+    if not is_name(name) or TAKEN.fullmatch(name):
+        name = "f"
+    if known.setdefault(name, value) is not value:
+        name = f"{name}_{len(known)}"
+        known[name] = value
+    return name
+
+
+def is_name(text: str) -> bool:
+    return text.isidentifier() and not iskeyword(text)
+
+
+def literal(value: Any) -> bool:
+    """Whether Python reads the repr of a static parameter as that parameter."""
+    if type(value) is slice:
+        return literal((value.start, value.stop, value.step))
+    return all(map(literal, value)) if type(value) is tuple else type(value) in LITERALS
+
+
+LITERALS = frozenset([int, bool, str, type(None), type(...)])
+TAKEN = re.compile(r"[xcv]\d+|slice")  # names of places, and the one that literals use
+
+
+def needed(steps: list[Step], wanted: set[int]) -> list[Step]:
+    """The steps that the wanted places depend on, each with the places that nobody reads after it."""
+    found: list[Step] = []
+    kept = set(wanted)
+    for function, name, read, params, put, parts, _ in reversed(steps):
+        results = set(range(put, put + max(parts, 1)))
+        if results & wanted:
+            dropped = (set(read) | results) - kept
+            kept.update(read, results)
+            wanted |= set(read)
+            found.append((function, name, read, params, put, parts, tuple(dropped)))
+    return found[::-1]

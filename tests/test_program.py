@@ -1,0 +1,135 @@
+"""Programs as Python: their lines give NumPy's bits, whatever the names and parameters are called."""
+
+import gc
+import keyword
+import weakref
+
+import numpy as np
+import pytest
+
+import dualdiff as dd
+from dualdiff.errors import InputTypeError
+from dualdiff.modes.program import SYMBOLS, Program
+
+EDGES = np.array([0.0, -0.0, 1.0, -2.5, 1e300, np.inf, -np.inf, np.nan])
+NUMBERS = [np.float64(x) for x in EDGES]
+
+
+def run(function, *args, params=None, name="f"):
+    """What one step gives, its arguments being inputs."""
+    k = len(args)
+    made = Program(list(range(k)), [None] * k, [(function, name, (*range(k),), params or {}, k, 0, ())], [k])
+    return made.run(list(args))[0]
+
+
+@pytest.mark.parametrize("function", [f for f in SYMBOLS if f.nin == 2 and f is not np.matmul])
+def test_symbol_of_two_arguments_gives_the_bits_of_the_function(function):
+    pairs = [(a, b) for a in NUMBERS for b in NUMBERS] + [(EDGES[:, None], EDGES), (EDGES + 1j, EDGES)]
+    with np.errstate(all="ignore"):
+        for a, b in pairs:
+            expected, found = function(a, b), run(function, a, b)
+            assert type(found) is type(expected) and found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(np.real(found)), np.signbit(np.real(expected)))
+
+
+def test_symbols_of_one_argument_and_of_matrices_do_too():
+    np.testing.assert_array_equal(run(np.negative, EDGES), -EDGES)
+    a = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(run(np.matmul, a, a.T), a @ a.T)
+    assert set(SYMBOLS) - {f for f in SYMBOLS if f.nin == 2} == {np.negative}
+
+
+def test_python_complex_number_beside_a_number_computes_as_numpy_does():
+    with np.errstate(all="ignore"):
+        f = dd.replay(lambda x: 1j / x)
+        for x in (2.0, 0.0):
+            found, expected = f(x), np.divide(1j, x)
+            assert type(found) is np.complex128
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_single_precision_stays_beside_python_numbers():
+    x = np.ones(3, np.float32)
+    assert dd.replay(lambda x: 2.0 * x / 3 + 0.5)(x).dtype == np.float32
+    assert dd.replay(lambda x: 2.0 * x / 3 + 0.5)(x[0]).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["x0", "c0", "v0", "slice", "program", "lambda", "<lambda>", "a b", "sin"])
+def test_functions_may_have_any_name(name):
+    def f(x, *, key):
+        return x[key]
+
+    def g(x):
+        return dd.custom_jvp(f_of_x)(np.sin(x[1:])) * 2.0
+
+    def f_of_x(x):
+        return x * 3.0
+
+    f_of_x.__name__ = name
+    assert run(f, EDGES, params={"key": slice(1, 3)}, name=name).tolist() == EDGES[1:3].tolist()
+    custom = dd.custom_jvp(f_of_x)
+    custom.defjvp(lambda primals, tangents: (f_of_x(*primals), tangents[0] * 3.0))
+    h = dd.replay(dd.grad(lambda x: np.sum(custom(np.sin(x[1:])) ** 2)))
+    x = np.array([1.0, 2.0, 3.0])
+    expected = np.concatenate([[0.0], 18 * np.sin(x[1:]) * np.cos(x[1:])])
+    np.testing.assert_allclose(h(x), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("key", [*keyword.kwlist[:3], "a b", "x0", "key"])
+def test_parameters_may_have_any_name(key):
+    assert run(lambda x, **params: x * params[key], 2.0, params={key: 3}) == 6.0
+    array = np.array([1.0, 2.0])
+    assert run(lambda x, **params: x * params[key], 2.0, params={key: array}).tolist() == [2.0, 4.0]
+
+
+def test_parameters_of_one_name_are_kept_apart():
+    steps = [
+        (lambda x, *, by: x + by, "add_by", (0,), {"by": np.array([1.0])}, 1, 0, ()),
+        (lambda x, *, by: x * by, "add_by", (1,), {"by": np.array([5.0])}, 2, 0, ()),
+    ]
+    assert Program([0], [None], steps, [2]).run([2.0])[0] == 15.0
+
+
+def test_program_is_freed_without_the_collector():
+    made = Program([0], [None], [(np.sin, "sin", (0,), {}, 1, 0, ())], [1])
+    dead = weakref.ref(made.program)
+    gc.disable()
+    try:
+        del made
+        assert dead() is None
+    finally:
+        gc.enable()
+
+
+def test_recording_of_a_long_program_takes_time_in_proportion():
+    """Twice the ops, twice the lines, and no set that is copied at every step: counted, not timed."""
+
+    def chain(n):
+        def f(x):
+            for _ in range(n):
+                x = np.sin(x)
+            return np.sum(x)
+
+        return f
+
+    lines = [dd.replay(dd.grad(chain(n))).source(np.ones(3)).count("\n") for n in (100, 200, 400)]
+    assert lines[2] - lines[1] == 2 * (lines[1] - lines[0])
+    np.testing.assert_allclose(dd.replay(chain(20000))(np.ones(3)), chain(20000)(np.ones(3)))
+
+
+def test_source_shows_constants_and_a_line_for_each_step():
+    source = dd.replay(dd.grad(lambda x: np.sum(np.sin(x) * 2.0))).source
+    lines = [
+        "c0 = array([2., 2.])",
+        "",
+        "def program(x0):",
+        "v0 = cos(x0)",
+        "v1 = c0 * v0",
+        "del v0",
+        "return [v1]",
+    ]
+    assert [line.strip() for line in source(np.ones(2)).split("\n")] == lines
+    assert source(0.5).startswith("c0 = ")
+    with pytest.raises(InputTypeError, match="inside another transform"):
+        dd.grad(lambda x: float(len(source(x))))(1.0)
