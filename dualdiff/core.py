@@ -23,23 +23,28 @@ new_level = itertools.count(1).__next__  # never reset: no transform call can me
 class Level:
     """One call of a transform: its number orders nesting, and it knows whether it is still running."""
 
-    __slots__ = ("number", "closed", "transform", "function", "code", "guarded")
+    __slots__ = ("number", "closed", "transform", "named", "guarded")
 
     def __init__(self, transform: str, f: Callable | None = None, guarded: dict | None = None):
         self.number: float = new_level()
         self.closed = False
         self.guarded = guarded  # arrays that must not be written (modes/guard.py); None: no guard
         self.transform = transform
-        self.function = getattr(f, "__name__", None) or type(f).__name__
         inner = getattr(f, "__wrapped__", f)  # of a transform inside another
-        self.code = getattr(inner, "__code__", None)  # names the user's line without keeping f alive
+        # Names f and the user's line without keeping f alive: its code, or its name where it has none.
+        self.named = getattr(inner, "__code__", None) or getattr(f, "__name__", type(f).__name__)
+
+    @property
+    def function(self) -> str:
+        """The name of the function that the transform was given."""
+        return self.named if isinstance(self.named, str) else self.named.co_name
 
     def close(self) -> None:
         self.closed = True
 
     def escaped(self) -> NoReturn:
         """Raise the error that names where the tensors of this level were made."""
-        raise_escaped(self.transform, self.function, self.code)
+        raise_escaped(self.transform, self.named)
 
 
 class TapeLevel(Level):
@@ -57,13 +62,17 @@ class TapeLevel(Level):
 
     def close(self) -> None:
         self.closed = True
-        self.tick = partial(raise_escaped, self.transform, self.function, self.code)  # no cycle through self
+        self.tick = partial(raise_escaped, self.transform, self.named)  # no cycle through self
 
 
-def raise_escaped(transform: str, function: str, code: Any) -> NoReturn:
-    where = "" if code is None else f" at {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+def raise_escaped(transform: str, named: Any) -> NoReturn:
+    if not isinstance(named, str):
+        file = named.co_filename.rpartition("/")[2]
+        where = f"{transform}({named.co_name}) at {file}:{named.co_firstlineno}"
+    else:
+        where = f"{transform}({named})"
     raise EscapedTensor(
-        f"this tensor was made inside {transform}({function}){where}, which has returned.",
+        f"this tensor was made inside {where}, which has returned.",
         "Return it from the function (has_aux=True carries extra results out), or store stop_gradient(x).",
     )
 

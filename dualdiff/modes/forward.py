@@ -14,6 +14,7 @@ from dualdiff.core import Level, Op, bind, on_register
 from dualdiff.declare import over
 from dualdiff.domains import reals
 from dualdiff.modes.zero import Zero
+from dualdiff.quiet import quiet
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, SEQUENCES, Tensor, has_entries, install, numeric, slot
 
 
@@ -45,7 +46,7 @@ class DualTensor(Tensor):
             return y
         if not op.multiple:
             numeric(op, y)
-        with np.errstate(all="ignore"):  # a derivative warns of nothing that the function does not
+        with quiet():  # a derivative warns of nothing that the function does not
             y_dot = PUSH[op.kind](op, y, primals, tangents, params)
         if op.multiple:
             return tuple(dual(level, *pair) for pair in zip(y, y_dot, strict=True))
@@ -59,7 +60,7 @@ def dual_linear(op: Op, level: Level, x: DualTensor, params: dict) -> Any:
     if op.moves:
         y_dot = op.evaluate(x_dot, **params) if type(x_dot) is np.ndarray else op(x_dot, **params)
     else:
-        with np.errstate(all="ignore"):
+        with quiet():
             y_dot = op.evaluate(x_dot, **params) if type(x_dot) is np.ndarray else op(x_dot, **params)
     # The same op on the same shape and dtype: the tangent fits.
     return DualTensor(level, y, y_dot) if numeric(op, y).dtype.kind in "fc" else y
@@ -173,11 +174,11 @@ def multiplier(op: Op, i: int) -> Callable:
     if all(domain is reals for domain in op.domain):
         return term
 
-    def quiet(x_dot, *args):
-        with np.errstate(all="ignore"):
+    def silent(x_dot, *args):
+        with quiet():
             return term(x_dot, *args)
 
-    return quiet
+    return silent
 
 
 def product_of_two(d: Callable) -> Callable:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.quiet import quiet
+
 # One step: the function and the name of its op, the places of its arguments, its static parameters, the place
 # of its result, how many parts it has if it is a tuple (which stand there and behind), and the places not
 # read after it.
@@ -49,7 +51,7 @@ class Program:
 
     def run(self, values: list) -> list:
         """The results for these inputs."""
-        with np.errstate(all="ignore"):
+        with quiet():
             return self.program(*values)
 
     def listing(self) -> str:

@@ -20,6 +20,7 @@ from dualdiff.errors import ShapeError
 from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.forward import fit_tangent
 from dualdiff.modes.zero import Zero
+from dualdiff.quiet import quiet
 
 # A node: (id, shape, dtype, rule, y, xs, params, *parents). The ids of one level fall with time. y, xs and
 # params are residuals, which hold only what the rule reads. A leaf has rule None.
@@ -73,7 +74,7 @@ def sweep(seeds: list[tuple[Node, Any]], last: Mapping[int, bool] | None = None)
     while seeds:
         node, y_bar = seeds.pop()
         deliver(pending, heap, node, fit_cotangent(y_bar, node[1], node[2]))
-    with np.errstate(all="ignore"):
+    with quiet():
         while heap:
             node, y_bar, _ = pending.pop(heappop(heap))
             while True:
@@ -194,7 +195,7 @@ class Tape:
         if careful is not None:
             return careful.push(self, x_dots)
         dots = {i: x_dot for i, x_dot in zip(self.leaves, x_dots, strict=True) if x_dot is not None}
-        with np.errstate(all="ignore"):
+        with quiet():
             for ident, shape, dtype, rule, y, xs, params, *parents in self.nodes:
                 if rule is None:
                     continue

@@ -214,11 +214,16 @@ def give_back(derivative: Any, like: Any, seen: set[int]) -> Any:
 
 def give_back_all(derivatives: list, likes: list, given: Any = ()) -> list:
     """Each derivative for its leaf; arrays that the user gave in are never handed out again."""
-    if len(derivatives) == 1 and type(likes[0]) is np.ndarray:  # the usual case, told at once
-        (x_bar,) = derivatives
-        fresh = type(x_bar) is np.ndarray and x_bar.base is None and x_bar.flags.writeable
-        if fresh and all([x_bar is not x for x in given]):
+    if len(derivatives) == 1:  # the usual cases, told at once
+        (x_bar,), (x,) = derivatives, likes
+        if type(x_bar) is np.float64 is type(x):
             return derivatives
+        if type(x_bar) is np.ndarray is type(x) and x_bar.base is None and x_bar.flags.writeable:
+            for v in given:
+                if v is x_bar:
+                    break
+            else:
+                return derivatives
     seen = set(map(id, given))
     return [give_back(d, x, seen) for d, x in zip(derivatives, likes, strict=True)]
 

@@ -67,9 +67,9 @@ def push_forward(
     """Leaves of the value and of its tangent (None for zero), their tree, and aux without tangents."""
     level = Level(transform, f, guarded={})
     try:
-        duals = [
-            DualTensor(level, guard.kept(level, x), x_dot) for x, x_dot in zip(leaves, dots, strict=True)
-        ]
+        duals = []
+        for x, x_dot in zip(leaves, dots, strict=True):
+            duals.append(DualTensor(level, guard.kept(level, x), x_dot))
         careful = AMBIENT.get()
         if careful is not None:
             careful.duals(duals)
@@ -81,9 +81,11 @@ def push_forward(
     finally:
         guard.release(level)
         level.close()
-    mine = [own(y, DualTensor, level) for y in outputs]
-    ys = [y.primal if m else y for y, m in zip(outputs, mine, strict=True)]
-    y_dots = [y.tangent if m else None for y, m in zip(outputs, mine, strict=True)]
+    ys, y_dots = [], []
+    for y in outputs:
+        mine = own(y, DualTensor, level)
+        ys.append(y.primal if mine else y)
+        y_dots.append(y.tangent if mine else None)
     if careful is not None:
         y_dots = careful.tangents(level, y_dots, f, trees)
     if has_aux:

@@ -92,8 +92,10 @@ class Selection:
 
     @property
     def size(self) -> int:
-        return sum([x.size for x in self.leaves])
+        return self.leaves[0].size if len(self.leaves) == 1 else sum([x.size for x in self.leaves])
 
     @property
     def complex(self) -> bool:
+        if len(self.leaves) == 1:
+            return self.leaves[0].dtype.kind == "c"
         return any([x.dtype.kind == "c" for x in self.leaves])
