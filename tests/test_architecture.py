@@ -18,7 +18,7 @@ BUDGET = 400
 # A module may import from layers before its own, and within its own as long as there is no cycle. The longest
 # prefix of its name decides.
 LAYERS = [
-    ("errors", "avals", "domains", "memory", "core"),
+    ("errors", "avals", "domains", "memory", "quiet", "core"),
     ("declare", "tree"),
     ("ops.elementwise", "ops.structural"),
     ("ops",),
@@ -161,7 +161,9 @@ def test_no_code_in_strings(module):
         for node in ast.walk(TREES[module])
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    assert not called & {"eval", "exec", "compile"}
+    # A program is Python on purpose (decision 018), made of names and symbols that it chose itself.
+    allowed = {"exec", "compile"} if module == "modes.program" else set()
+    assert not called & {"eval", "exec", "compile"} - allowed
 
 
 # -------------------------------------------------- definitions

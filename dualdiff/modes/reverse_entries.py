@@ -16,9 +16,9 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.core import Op, bind, on_register
 from dualdiff.declare import over
-from dualdiff.modes.forward import constant_binary, constant_unary, push_elementwise
+from dualdiff.modes.forward import constant_binary, constant_unary, push_elementwise, push_multilinear
 from dualdiff.modes.guard import kept
-from dualdiff.modes.reverse import TapeTensor, recorder_of, scale
+from dualdiff.modes.reverse import TapeTensor, scale
 from dualdiff.modes.tape import Rule
 from dualdiff.tensor import FLOAT64, LIFTS, PLAIN, has_entries, install
 
@@ -127,9 +127,11 @@ def beside_constant(op: Op, f: Callable, active: int) -> Callable:
 
 
 def product(op: Op, f: Callable) -> Callable:
-    """The entry of a product such as matmul, whose arguments are kept for the cotangents of each other."""
-    recorders: Any = [recorder_of(op, active) for active in ((0, 1), (0,), (1,))]
-    both, left, right = (rule for rule, _ in recorders)
+    """The entry of a product such as matmul, whose arguments are kept for the cotangents of each other. Of an
+    argument that is alone on the tape only the aval is kept."""
+    (both, real_both), (left, real_left), (right, real_right) = (
+        product_rules(op, active) for active in ((0, 1), (0,), (1,))
+    )
 
     def call(x, y):
         if type(x) is TapeTensor:
@@ -137,19 +139,54 @@ def product(op: Op, f: Callable) -> Callable:
             if type(y) is TapeTensor and y.level is level:
                 x, y, q = x.primal, y.primal, y.node
                 z = f(x, y)
-                return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, both, None, (x, y), {}, p, q))
+                dtype = z.dtype
+                real = dtype is FLOAT64 and p[2] is FLOAT64 is q[2] and len(p[1]) <= 2 >= len(q[1])
+                rule = real_both if real else both
+                return TapeTensor(level, z, (level.tick(), z.shape, dtype, rule, None, x, y, p, q))
             if type(y) in PLAIN:
                 y = kept(level, y)
-                z, xs = f(x.primal, y), (Aval(p[1], p[2]), y)
-                return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, left, None, xs, {}, p))
+                z, x = f(x.primal, y), Aval(p[1], p[2])
+                dtype = z.dtype
+                rule = real_left if dtype is FLOAT64 is p[2] and len(p[1]) <= 2 >= y.ndim else left
+                return TapeTensor(level, z, (level.tick(), z.shape, dtype, rule, None, x, y, p))
         elif type(y) is TapeTensor and type(x) in PLAIN:
             level, q = y.level, y.node
             x = kept(level, x)
-            z, xs = f(x, y.primal), (x, Aval(q[1], q[2]))
-            return TapeTensor(level, z, (level.tick(), z.shape, z.dtype, right, None, xs, {}, q))
+            z, y = f(x, y.primal), Aval(q[1], q[2])
+            dtype = z.dtype
+            rule = real_right if dtype is FLOAT64 is q[2] and x.ndim <= 2 >= len(q[1]) else right
+            return TapeTensor(level, z, (level.tick(), z.shape, dtype, rule, None, x, y, q))
         return bind(op, (x, y), {})
 
     return call
+
+
+def product_rules(op: Op, active: tuple[int, ...]) -> tuple[Rule, Rule]:
+    """The general rule of a product, and that of two real matrices or vectors: nothing is broadcast, so
+    that their cotangents fit as they are."""
+    transposes = [op.transposes[i] for i in active]
+    first, last = transposes[0], transposes[-1]
+
+    def pull(z_bar, _, x, y):
+        return [transpose(z_bar, x, y) for transpose in transposes]
+
+    def push(x_dots, z, x, y):
+        dots: list = [None, None]
+        for i, x_dot in zip(active, x_dots, strict=True):
+            dots[i] = x_dot
+        return push_multilinear(op, z, (x, y), dots, {})
+
+    def pull_both(z_bar, _, x, y):
+        return first(z_bar, x, y), last(z_bar, x, y)
+
+    def pull_one(z_bar, _, x, y):
+        return first(z_bar, x, y)
+
+    general = Rule(pull, push, op=op.name)
+    if op.evaluate is not np.matmul:  # such as vecdot, which broadcasts matrices
+        return general, general
+    both = len(active) == 2
+    return general, Rule(pull_both if both else pull_one, push, exact=len(active), op=op.name)
 
 
 # -------------------------------------------------- rules

@@ -27,7 +27,7 @@ from dualdiff.ops.structural import (
 
 def conjugated(x):
     """conj(x), and x itself where it is real; an operand may be a list."""
-    x = as_array(x)
+    x = x if type(x) is np.ndarray else as_array(x)
     return np.conj(x) if x.dtype.kind == "c" else x
 
 

@@ -184,7 +184,7 @@ def hooked(hooks: dict, y_bar: Any) -> Any:
 
 # -------------------------------------------------- what a node saved
 # A node holds (y, xs, params), with the aval alone as xs of a linear op of one array. If a fast entry of the
-# engine made it, these are (y, x, other), the tracked x first.
+# engine made it, these are (y, x, other): of an elementwise op the tracked x first, of a product in order.
 def saved(raw: Node) -> list:
     """The residuals: the output, then the operands, in one list whatever their layout."""
     y, xs, params = raw[4:7]

@@ -38,10 +38,12 @@ def replay(f: Callable) -> Callable:
     Warnings of NumPy are silent in a replay. `replayed.source(*args)` is the program for these arguments as
     Python, to be read.
 
-    >>> print(replay(grad(lambda x: np.sum(x * x))).source(np.ones(2)))
+    >>> print(replay(lambda x: np.sin(x) * x).source(1.0))
     def program(x0):
-        v0 = x0 + x0
-        return [v0]
+        v0 = sin(x0)
+        v1 = v0 * x0
+        del v0
+        return [v1]
     """
     check_callable(f, "replay")
     recordings: dict[tuple, Recording] = {}
