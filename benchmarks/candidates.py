@@ -291,6 +291,56 @@ class Mygrad:
         return run
 
 
+class Advect:
+    """advect: NumPy's own functions on values that a native tape records, one trace a call."""
+
+    def __init__(self):
+        import advect
+
+        self.library = advect
+
+    def gradient(self, f, x, *data):
+        both = self.library.value_and_grad(lambda x: f(np, x, *data))
+        return lambda: both(x)
+
+    def pullback(self, f, x, y_bar, *data):
+        made = self.library.vjp(lambda x: f(np, x, *data))
+        return lambda: made(x)[1](y_bar)
+
+    def pushforward(self, f, x, x_dot, *data):
+        pushed = self.library.jvp(lambda x: f(np, x, *data))
+        return lambda: pushed(x, tangents=x_dot)
+
+    def jacobian(self, f, x, mode, *data):
+        jacobian = self.library.jacobian(lambda x: f(np, x, *data))
+        return lambda: jacobian(x)
+
+    def hessian(self, f, x, *data):
+        hessian = self.library.hessian(lambda x: f(np, x, *data))
+        return lambda: hessian(x)
+
+    def hvp(self, f, x, v, *data):
+        product = self.library.hvp(lambda x: f(np, x, *data))
+        return lambda: product(x, vectors=v)[1]
+
+
+class AdvectStaged:
+    """advect with the function traced once into a program, whose derivative is a program as well."""
+
+    def __init__(self):
+        import advect
+
+        self.library = advect
+
+    def gradient(self, f, x, *data):
+        both = self.library.value_and_grad(self.library.stage(lambda x: f(np, x, *data), x))
+        return lambda: both(x)
+
+    def pullback(self, f, x, y_bar, *data):
+        pull = self.library.vjp_program(self.library.stage(lambda x: f(np, x, *data), x))
+        return lambda: pull(x, cotangent=y_bar)
+
+
 PEERS: dict[str, Callable[[], Any]] = {
     "dualdiff.replay": Replayed,
     "autograd": Autograd,
@@ -299,6 +349,8 @@ PEERS: dict[str, Callable[[], Any]] = {
     "jax eager": JaxEager,
     "jax.jit": JaxJit,
     "mygrad": Mygrad,
+    "advect": Advect,
+    "advect staged": AdvectStaged,
 }
 
 
