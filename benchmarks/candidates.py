@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import dualdiff as dd
-from benchmarks.harness import Case, LeftOut
+from benchmarks.harness import REPLAYED, Case, LeftOut
 from dualdiff.errors import ControlFlowError
 from dualdiff.tree import flatten, map_tree, unflatten
 
@@ -57,6 +57,9 @@ class Dualdiff:
 class Replayed:
     """dualdiff's transforms, repeated as the calls of NumPy that they made."""
 
+    def __init__(self, mode: str = "auto"):
+        self.mode = mode
+
     def ready(self, f: Callable, *args: Any) -> Callable:
         try:
             f(*args)
@@ -65,7 +68,7 @@ class Replayed:
         return lambda: f(*args)
 
     def gradient(self, f: Callable, x: Any, *data: Any) -> Callable:
-        return self.ready(dd.replay(dd.value_and_grad(lambda x: f(np, x, *data))), x)
+        return self.ready(dd.replay(dd.value_and_grad(lambda x: f(np, x, *data), mode=self.mode)), x)
 
     def pullback(self, f: Callable, x: Any, y_bar: Any, *data: Any) -> Callable:
         pulled = dd.replay(lambda x, y_bar: dd.vjp(lambda x: f(np, x, *data), x)[1](y_bar)[0])
@@ -342,7 +345,7 @@ class AdvectStaged:
 
 
 PEERS: dict[str, Callable[[], Any]] = {
-    "dualdiff.replay": Replayed,
+    REPLAYED: Replayed,
     "autograd": Autograd,
     "torch eager": TorchEager,
     "torch.func": TorchFunc,

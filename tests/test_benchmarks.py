@@ -7,7 +7,17 @@ import pytest
 
 from benchmarks import report
 from benchmarks.candidates import PEERS, Dualdiff
-from benchmarks.harness import BY_HAND, SUBJECT, TOLERANCE, Case, LeftOut, Row, disagreement, measure
+from benchmarks.harness import (
+    BY_HAND,
+    REPLAYED,
+    SUBJECT,
+    TOLERANCE,
+    Case,
+    LeftOut,
+    Row,
+    disagreement,
+    measure,
+)
 from benchmarks.workloads import WORKLOADS, chosen, gmm
 
 CASES = {case.name: case for module in WORKLOADS.values() for case in module.cases(tiny=True)}
@@ -131,6 +141,11 @@ def test_measured_values_and_ratios_are_those_returned():
     rows = rows_of(case)
     assert (rows[SUBJECT].median, rows[SUBJECT].over_function) == (6.0, 3.0)
     assert (rows["peer"].subject_over, rows["peer"].missed) == (1.5, True)
+    assert rows["peer"].replayed_over is None
+    case.add(REPLAYED, lambda: lambda: 2.0)
+    rows = rows_of(case)
+    assert (rows["peer"].replayed_over, rows["peer"].met_by_replay) == (0.25, True)
+    assert rows["function"].replayed_over is None
 
 
 def test_disagreement_sees_shape_value_and_nan():
@@ -153,9 +168,12 @@ def test_reports_hold_every_number():
     found = json.loads(report.as_json([(case, rows)], {"numpy": "2"}))
     assert found["environment"] == {"numpy": "2"}
     assert found["cases"][0]["rows"][0]["missed"] is True
-    assert "| doubling, us | by hand | 2 | 1.5 |  |  | 3 | <= 2.5 MISSED |" in report.markdown(
-        [(case, rows)], {}
-    )
+    line = "| doubling, us | by hand | 2 | 1.5 |  |  | 3 | {} | <= 2.5 {} |"
+    assert line.format("", "MISSED") in report.markdown([(case, rows)], {})
+    rows[0].replayed_over = 2.0
+    assert line.format("2", "by replay alone") in report.markdown([(case, rows)], {})
+    rows[0].replayed_over = 2.7
+    assert line.format("2.7", "MISSED") in report.markdown([(case, rows)], {})
 
 
 def test_names_choose_workloads_and_cases():
