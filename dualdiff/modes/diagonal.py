@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from dualdiff.core import OPS, Level, Op, bind
-from dualdiff.tensor import PLAIN, Tensor
+from dualdiff.modes.scaled import LARGE, Scaled
+from dualdiff.modes.seeds import Lanes
+from dualdiff.tensor import PLAIN
 
-_INSIDE = Level("diagonal")
-_INSIDE.number = 1e300  # a value inside the lanes, above all tensors that meet it there: d may be one of them
 
-
-class Diagonal(Tensor):
+class Diagonal(Lanes):
     """The array of shape (lanes, *d.shape) that has element k of d in lane `first` + k and zeros elsewhere.
 
     Some lanes may be without an element (those of other inputs), and some elements without a lane (those of
@@ -30,7 +29,6 @@ class Diagonal(Tensor):
     """
 
     __slots__ = ("d", "lanes", "first", "unit")
-    level = _INSIDE
 
     def __init__(self, d: Any, lanes: int | None = None, first: int = 0, unit: bool = False):
         self.d = d  # never written: it may be another's array
@@ -46,14 +44,8 @@ class Diagonal(Tensor):
     def dtype(self) -> Any:
         return self.d.dtype
 
-    def again(self) -> Diagonal:
-        return self
-
     def __repr__(self) -> str:
         return f"Diagonal({self.d!r})"
-
-    def concrete(self) -> np.ndarray:
-        return self.full()
 
     @property
     def square(self) -> bool:
@@ -61,7 +53,6 @@ class Diagonal(Tensor):
         return self.first == 0 and self.lanes == self.d.size
 
     def full(self) -> Any:
-        """The array itself."""
         if self.square and type(self.d) is np.ndarray:
             return np.diag(self.d.reshape(-1)).reshape(self.shape)
         return np.where(self.here(), self.d.reshape(-1), 0).reshape(self.shape)
@@ -71,7 +62,6 @@ class Diagonal(Tensor):
         return np.eye(self.lanes, self.d.size, -self.first, dtype=bool)
 
     def on(self, d: Any) -> Diagonal:
-        """The same lanes with other elements."""
         return Diagonal(d, self.lanes, self.first)
 
     @classmethod
@@ -100,7 +90,7 @@ def divided(x: Any, y: Any) -> Any:
 
 def elementwise(x: Diagonal, y: Any, f: Callable) -> Any:
     """f(x, y), in which zeros stay zeros also where y is infinite or nan."""
-    if type(y) is Diagonal or np.ndim(y) > x.d.ndim:
+    if isinstance(y, Lanes) or np.ndim(y) > x.d.ndim:
         return None
     d = f(x.d, y)
     if d.shape == x.d.shape:
@@ -111,11 +101,13 @@ def elementwise(x: Diagonal, y: Any, f: Callable) -> Any:
 
 
 def times_matrix(x: Any, y: Any) -> Any:
-    """Diagonal of vectors times a matrix: the rows of the matrix, scaled."""
+    """Diagonal of vectors times a matrix: its rows, scaled. Large ones wait for what else will scale them."""
     if type(x) is Diagonal and x.square and type(y) is np.ndarray and x.d.ndim == 1 and y.ndim == 2:
         if x.unit and y.dtype is x.d.dtype:
-            return y.copy(order="K")
-        return np.multiply(x.d[:, None], y, order="C")  # lanes contiguous, for the ops to come
+            rows = y.copy(order="K")
+        else:
+            rows = np.multiply(x.d[:, None], y, order="C")  # lanes contiguous, for the ops to come
+        return rows if rows.size < LARGE else Scaled(rows, np.ones(rows.shape[1], rows.dtype))
     return None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from dualdiff.avals import Aval
 from dualdiff.core import OPS, Level, Op, bind
 from dualdiff.modes.diagonal import Diagonal
+from dualdiff.modes.seeds import Lanes
 from dualdiff.modes.zero import Zero
 from dualdiff.tensor import OPERATORS, Tensor
 
@@ -88,7 +89,7 @@ def weak(x: Any) -> Any:
 def bottom(x: Any) -> Any:
     """What stands under every level: a plain array or number, or what has none."""
     while isinstance(x, Tensor) and type(x) not in (Zero, Strong):
-        x = x.d if type(x) is Diagonal else x.primal
+        x = x.d if type(x) is Diagonal else x.full() if isinstance(x, Lanes) else x.primal
     return x
 
 

@@ -27,6 +27,7 @@ from dualdiff.modes.diagonal import Diagonal
 from dualdiff.modes.forward import PUSH, DualTensor
 from dualdiff.modes.report import derivative_error, element, fits, value_error
 from dualdiff.modes.reverse import TapeTensor
+from dualdiff.modes.seeds import Lanes
 from dualdiff.modes.strong import Strong, bottom
 from dualdiff.tensor import OPERATORS, PLAIN, SEQUENCES, Tensor, install
 
@@ -221,8 +222,8 @@ def parts_of(x: Any, derivative: bool = False) -> Iterator[tuple[bool, Any]]:
         yield from parts_of(x.tangent, True)
     elif isinstance(x, (TapeTensor, BatchTensor, Strong)):
         yield from parts_of(x.primal, derivative)
-    elif type(x) is Diagonal:
-        yield from parts_of(x.d, derivative)
+    elif isinstance(x, Lanes):  # outside the diagonal there are zeros
+        yield from parts_of(x.d if type(x) is Diagonal else x.full(), derivative)
     elif isinstance(x, (float, complex)) or (isinstance(x, np.ndarray) and x.dtype.kind in "fc"):
         yield derivative, np.asarray(x)
     elif isinstance(x, np.generic) and x.dtype.kind in "fc":
@@ -299,7 +300,7 @@ def dense(x_dot: Any) -> Any:
     """The plain array under a tangent or cotangent, written out where only its diagonal is there."""
     x_dot = x_dot.primal if type(x_dot) is Strong else x_dot
     while isinstance(x_dot, Tensor):
-        x_dot = x_dot.full() if type(x_dot) is Diagonal else x_dot.primal
+        x_dot = x_dot.full() if isinstance(x_dot, Lanes) else x_dot.primal
     return x_dot
 
 

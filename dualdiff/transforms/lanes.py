@@ -11,6 +11,7 @@ import numpy as np
 from dualdiff.errors import InputTypeError
 from dualdiff.modes.batch import BatchLevel, BatchTensor
 from dualdiff.modes.diagonal import Diagonal
+from dualdiff.modes.seeds import Lanes
 from dualdiff.modes.strong import Strong
 from dualdiff.transforms.boundary import own
 
@@ -53,7 +54,7 @@ def spread_lanes(y_dot: Any, level: BatchLevel) -> Any:
     if type(y_dot) is Strong:
         return Strong(spread_lanes(y_dot.primal, level))
     if own(y_dot, BatchTensor, level):
-        return y_dot.value.full() if type(y_dot.value) is Diagonal else y_dot.value
+        return y_dot.value.full() if isinstance(y_dot.value, Lanes) else y_dot.value
     return np.broadcast_to(y_dot, (level.size, *y_dot.shape))
 
 

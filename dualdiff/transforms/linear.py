@@ -146,8 +146,11 @@ def run_on_tape(
     What the tape keeps stays guarded until the caller releases the level, which is closed on return.
     """
     try:
-        inputs = [leaf(level, guard.kept(level, x)) for x in leaves]
-        idents = [x.node[0] for x in inputs]  # f may write to its arguments
+        inputs, idents = [], []
+        for x in leaves:
+            tensor = leaf(level, guard.kept(level, x))
+            inputs.append(tensor)
+            idents.append(tensor.node[0])  # now, since f may write to its arguments
         careful = AMBIENT.get()
         if careful is not None:
             careful.leaves(level, inputs)
@@ -188,8 +191,11 @@ def record(
 
     def pull(y_bars: Iterable) -> list:
         stamps.check()
-        pairs = zip(roots, y_bars, strict=True)
-        bars = sweep([pair for pair in pairs if pair[0] is not None is not pair[1]])
+        seeds = []
+        for root, y_bar in zip(roots, y_bars, strict=True):
+            if root is not None is not y_bar:
+                seeds.append((root, y_bar))
+        bars = sweep(seeds)
         return [bars.get(ident) for ident in idents]
 
     return ys, pull, tree, aux

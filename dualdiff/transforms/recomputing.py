@@ -22,10 +22,10 @@ from dualdiff.core import CONSTANT, Level, TapeLevel, Tracer
 from dualdiff.errors import MutationError
 from dualdiff.modes.ambient import AMBIENT
 from dualdiff.modes.batch import BatchTensor
-from dualdiff.modes.diagonal import Diagonal
 from dualdiff.modes.forward import DualTensor
 from dualdiff.modes.guard import COPIED, kept
 from dualdiff.modes.reverse import TapeTensor
+from dualdiff.modes.seeds import Lanes
 from dualdiff.modes.strong import Strong
 from dualdiff.modes.tape import PARENTS, SELECT, Node, Rule, Tape, sweep
 from dualdiff.tensor import Tensor
@@ -37,14 +37,14 @@ Step = Callable[[int, list], list]  # of the number of a step and the leaves of 
 
 # -------------------------------------------------- tensors inside tensors
 KNOWN = (TapeTensor, DualTensor, BatchTensor)
-INSIDE = (Diagonal, Strong)  # what may stand between them, of no transform
+INSIDE = (Lanes, Strong)  # what may stand between them, of no transform
 
 
 def inside(x: Any) -> Iterator:
     """The tensors of transforms in x, which holds those of lower levels, in one order."""
     while isinstance(x, (*KNOWN, *INSIDE)):
         if isinstance(x, INSIDE):
-            x = x.d if type(x) is Diagonal else x.primal
+            x = x.d if isinstance(x, Lanes) else x.primal
             continue
         yield x
         if isinstance(x, DualTensor):
@@ -57,7 +57,7 @@ def opaque(x: Any) -> bool:
     while isinstance(x, (*KNOWN, *INSIDE)):
         if isinstance(x, DualTensor) and opaque(x.tangent):
             return True
-        x = x.d if type(x) is Diagonal else x.primal
+        x = x.d if isinstance(x, Lanes) else x.primal
     return isinstance(x, Tensor) and isinstance(getattr(x, "primal", None), Tensor)
 
 
@@ -65,8 +65,8 @@ def rebuilt(x: Any, node_of: Callable) -> Any:
     """x with other nodes for the tape tensors in it, or the same where node_of gives none."""
     if type(x) is Strong:
         return Strong(rebuilt(x.primal, node_of))
-    if type(x) is Diagonal:
-        return Diagonal(rebuilt(x.d, node_of), x.lanes, x.first, x.unit)
+    if isinstance(x, Lanes):
+        return x.on(rebuilt(x.d, node_of))
     if not isinstance(x, KNOWN):
         return x
     part = None
