@@ -319,7 +319,7 @@ class Tensor(Tracer):
     def astype(
         self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: Any = True
     ):
-        return structural.cast(self, np.dtype(dtype), casting)
+        return structural.cast(self, structural.as_dtype(dtype), casting)
 
     def conj(self) -> Any:
         return OPS["conjugate"](self)
@@ -414,6 +414,9 @@ class Tensor(Tracer):
 
     def __complex__(self) -> complex:
         raise self._no_number("complex")
+
+    def __trunc__(self) -> int:  # which math.trunc asks for, where math.floor and all others ask for a float
+        raise self._no_number("math.trunc")
 
     def item(self, *args: Any) -> Any:
         raise self._no_number("item")

@@ -846,3 +846,41 @@ def test_every_error_derives_from_the_base_and_a_builtin():
 def test_every_anchor_is_named_once():
     anchors = [error.anchor for error in error_classes()]
     assert len(set(anchors)) == len(anchors)
+
+
+# -------------------------------------------------- what NumPy refuses of axes, keywords and dtypes
+SQUARE = np.arange(1.0, 5.0).reshape(2, 2)
+REFUSED_BY_NUMPY = {
+    "keepdims of text": lambda x: np.sum(x, keepdims="yes"),
+    "keepdims of a float": lambda x: np.max(x, keepdims=1.5),
+    "keepdims of None": lambda x: np.mean(x, keepdims=None),
+    "keepdims of a list": lambda x: np.prod(x, keepdims=[]),
+    "axes in a list, sum": lambda x: np.sum(x, axis=[0]),
+    "no axes in a list, mean": lambda x: np.mean(x, axis=[]),
+    "axes in a list, var": lambda x: np.var(x, axis=[0]),
+    "axes in a list, norm": lambda x: np.linalg.norm(x, axis=[0]),
+    "axes in a list, squeeze": lambda x: np.squeeze(x[:1], axis=[0]),
+    "axis False, max": lambda x: np.max(x, axis=False),
+    "axis True, squeeze": lambda x: np.squeeze(x[:, :1], axis=True),
+    "axis False, cumsum": lambda x: np.cumsum(x, axis=False),
+    "axis False, argmax": lambda x: np.argmax(x, axis=False) * x,
+    "axis False, concatenate": lambda x: np.concatenate([x, x], axis=False),
+    "a dtype that is an array, sum": lambda x: np.sum(x, dtype=x),
+    "a dtype that is an array, astype": lambda x: x.astype(x),
+    "too few axes, matmul": lambda x: np.matmul(x, x, axes=[]),
+    "a sublist out of range, einsum": lambda x: np.einsum(x, [0, 60]),
+}
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward", "vmap"])
+@pytest.mark.parametrize("f", REFUSED_BY_NUMPY.values(), ids=REFUSED_BY_NUMPY)
+def test_what_numpy_refuses_is_refused_alike(f, mode):
+    with pytest.raises((TypeError, ValueError)) as plain:
+        f(SQUARE)
+    runs = {
+        "reverse": lambda: dd.vjp(f, SQUARE),
+        "forward": lambda: dd.jvp(f, (SQUARE,), (SQUARE,)),
+        "vmap": lambda: dd.vmap(f)(SQUARE[None]),
+    }
+    with pytest.raises(plain.type):
+        runs[mode]()

@@ -198,6 +198,8 @@ def with_axes(f, x1, x2, axes):
     x1, x2 = as_array(x1), as_array(x2)
     if axes is None:
         return f(x1, x2)
+    if len(axes) not in (2, 3):
+        raise ValueError("axes should be a list with an entry for all 3 inputs and outputs")
     places = [tuple(k) if isinstance(k, (tuple, list)) else (k,) for k in axes]
     last = [tuple(range(-len(k), 0)) for k in places]
     y = f(moveaxis(x1, places[0], last[0]), moveaxis(x2, places[1], last[1]))
@@ -368,6 +370,8 @@ def from_sublists(operands: tuple) -> tuple[str, list]:
     letters = string.ascii_uppercase + string.ascii_lowercase  # in the order of the numbers, as sorting needs
 
     def word(sublist):
+        if any(k is not Ellipsis and not 0 <= operator.index(k) < len(letters) for k in sublist):
+            raise ValueError(f"subscript is not within the valid range [0, {len(letters)})")
         return "".join("..." if k is Ellipsis else letters[operator.index(k)] for k in sublist)
 
     pairs = len(operands) // 2

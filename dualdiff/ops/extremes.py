@@ -24,7 +24,7 @@ from dualdiff.ops.reductions import (
     reduced,
     with_first,
 )
-from dualdiff.ops.structural import as_array, astype, normal_axis, of_a_number, reduced_axes, reshape_to
+from dualdiff.ops.structural import as_array, astype, integer_axis, of_a_number, reduced_axes, reshape_to
 from dualdiff.ops.ufuncs import ufunc_method
 
 
@@ -209,9 +209,9 @@ def _place(op: Op, function: str, a, axis, out, keepdims):
     a = stop_gradient(as_array(a))
     if axis is None or of_a_number(axis, a.ndim):
         y = op(reshape_to(a, shape=(a.size,)), axis=0)
-        return keep(y, a, tuple(range(a.ndim)), keepdims)
-    axis = normal_axis(axis, a.ndim)
-    return keep(op(a, axis=axis), a, (axis,), keepdims)
+        return keep(y, a, tuple(range(a.ndim)), keepdims is not np._NoValue and bool(keepdims))
+    axis = integer_axis(axis, a.ndim)
+    return keep(op(a, axis=axis), a, (axis,), keepdims is not np._NoValue and bool(keepdims))
 
 
 @numpy_function(np.argmax)

@@ -184,13 +184,15 @@ def norm(x, ord=None, axis=None, keepdims=False):
     x = inexact_array(x)
     if x.size == 0 and ord is not None:  # a number or an error, which one depends on NumPy's version
         return np.linalg.norm(np.zeros(x.shape, x.dtype), ord, axis, keepdims)
-    if axis is not None and not isinstance(axis, (tuple, list)):
+    if isinstance(axis, list):
+        raise TypeError("'axis' must be None, an integer or a tuple of integers")
+    if axis is not None and not isinstance(axis, tuple):
         axis = int(axis)
     if axis is None:
         axes = tuple(range(x.ndim))
         flat = ord is None
     else:
-        axes = normal_axes(axis, x.ndim) if not isinstance(axis, (tuple, list)) else ordered(axis, x.ndim)
+        axes = normal_axes(axis, x.ndim) if not isinstance(axis, tuple) else ordered(axis, x.ndim)
         flat = False
     if flat or (len(axes) == 1 and ord is None):
         y = length(x, axis=axes)

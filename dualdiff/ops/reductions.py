@@ -8,6 +8,7 @@ longer than 400, so that mean, variance and their counts of nothing stand togeth
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -21,14 +22,15 @@ from dualdiff.ops.indexing import select_where
 from dualdiff.ops.scans import accumulate_multiply
 from dualdiff.ops.structural import (
     as_array,
+    as_dtype,
     astype,
     broadcast_to,
     expand_to,
     join,
-    normal_axes,
     permute,
     reduced_axes,
     reshape_to,
+    ufunc_axes,
 )
 from dualdiff.ops.ufuncs import ufunc_method
 
@@ -103,7 +105,7 @@ def begun(initial) -> bool:
 
 def keep(y, a, axes, keepdims):
     """y with the reduced axes as 1, if asked."""
-    return lift(y, a, axes) if keepdims is not np._NoValue and keepdims else y
+    return lift(y, a, axes) if keepdims is not np._NoValue and operator.index(keepdims) else y
 
 
 def mask_like(where, a):
@@ -184,7 +186,7 @@ def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
         refuse("np.sum", out=out)
     a = as_array(a)
     axes = reduced_axes(axis, a.ndim)
-    dtype = {} if dtype is None else {"dtype": np.dtype(dtype)}
+    dtype = {} if dtype is None else {"dtype": as_dtype(dtype)}
     if begun(initial) or given(where):
         y = sum_from(a, initial if begun(initial) else 0, mask_like(where, a), axis=axes, **dtype)
     else:
@@ -230,7 +232,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     a = as_array(a)
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64
-    axes = (reduced_axes if given(where) else normal_axes)(axis, a.ndim)
+    axes = (reduced_axes if given(where) else ufunc_axes)(axis, a.ndim)
     if count(a, axes) == 0:
         a = stop_gradient(a)  # the mean of nothing, nan, moves with nothing
     if given(where):
@@ -238,7 +240,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
         y = _masked_mean(a, mask_like(where, a), axes, np.float32 if half else dtype)
         y = astype(y, a.dtype) if half else y
     else:
-        y = reduce_mean(a, axis=axes, **({} if dtype is None else {"dtype": np.dtype(dtype)}))
+        y = reduce_mean(a, axis=axes, **({} if dtype is None else {"dtype": as_dtype(dtype)}))
     return keep(y, a, axes, keepdims)
 
 
@@ -313,14 +315,14 @@ def var(
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     a = as_inexact(a, None)
-    axes = (reduced_axes if given(where) else normal_axes)(axis, a.ndim)
+    axes = (reduced_axes if given(where) else ufunc_axes)(axis, a.ndim)
     if count(a, axes) == 0:
         a = stop_gradient(a)
     if given(where) or given(mean):
         y = _var_around(a, mean, where, axes, ddof)
         y = y if dtype is None else astype(y, dtype)
     else:
-        y = reduce_var(a, axis=axes, ddof=ddof, **({} if dtype is None else {"dtype": np.dtype(dtype)}))
+        y = reduce_var(a, axis=axes, ddof=ddof, **({} if dtype is None else {"dtype": as_dtype(dtype)}))
     return keep(y, a, axes, keepdims)
 
 
@@ -344,7 +346,7 @@ def std(
 ):
     """The standard deviation along axes, with derivative 0 where all elements are equal."""
     refuse("np.std", out=out)
-    if dtype is not None and np.dtype(dtype).kind not in "fc":
+    if dtype is not None and as_dtype(dtype).kind not in "fc":
         raise InputTypeError(
             f"np.std was given dtype={np.dtype(dtype)}.", "Roots need a float or complex dtype."
         )

@@ -31,6 +31,7 @@ from dualdiff.ops.indexing import spread
 from dualdiff.ops.structural import (
     as_array,
     astype,
+    integer_axis,
     join,
     normal_axes,
     normal_axis,
@@ -190,7 +191,7 @@ def run(scan: Op, function: str, a, axis, dtype, out):
     a = a if dtype is None else astype(a, dtype)
     if axis is None or of_a_number(axis, a.ndim):
         a, axis = reshape_to(a, shape=(a.size,)), 0
-    return scan(a, axis=normal_axis(axis, a.ndim))
+    return scan(a, axis=integer_axis(axis, a.ndim))
 
 
 @numpy_function(np.cumsum)

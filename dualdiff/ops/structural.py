@@ -40,7 +40,28 @@ def normal_axes(axis, ndim: int) -> tuple[int, ...]:
 
 def reduced_axes(axis, ndim: int) -> tuple[int, ...]:
     """The axes that a reduction runs over."""
-    return () if of_a_number(axis, ndim) else normal_axes(axis, ndim)
+    return () if of_a_number(axis, ndim) else ufunc_axes(axis, ndim)
+
+
+def ufunc_axes(axis, ndim: int) -> tuple[int, ...]:
+    """As normal_axes, for the functions of NumPy that take neither a list nor a boolean."""
+    if isinstance(axis, (list, bool)):
+        raise TypeError(f"axis is None, an integer or a tuple of integers, not of type {type(axis).__name__}")
+    return normal_axes(axis, ndim)
+
+
+def integer_axis(axis, ndim: int) -> int:
+    """As normal_axis, for the functions of NumPy that take no boolean."""
+    if isinstance(axis, bool):
+        raise TypeError("an integer is required for the axis, not a boolean")
+    return normal_axis(axis, ndim)
+
+
+def as_dtype(dtype) -> np.dtype:
+    """The dtype that a keyword names. An array or tensor names none, though it has one."""
+    if isinstance(dtype, (Tracer, np.ndarray)):
+        raise TypeError("Cannot construct a dtype from an array; pass its dtype.")
+    return np.dtype(dtype)
 
 
 def of_a_number(axis, ndim: int) -> bool:
@@ -185,7 +206,7 @@ class convert:
 @numpy_function("astype")  # NumPy 2.1
 def astype(x, dtype, /, *, copy=True, device=None):
     """x in another dtype. The cotangent is cast back; casting to integers stops the derivative."""
-    dtype = np.dtype(dtype)
+    dtype = as_dtype(dtype)
     if dtype == x.dtype:
         return x.again() if copy and isinstance(x, Tracer) else x
     return convert(x if inexact(dtype) else stop_gradient(x), dtype=dtype)
@@ -318,9 +339,9 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     if axis is None:
         arrays, axis = [reshape_to(x, shape=(x.size,)) for x in arrays], 0
     if dtype is not None or casting != "same_kind":
-        target = np.result_type(*(x.dtype for x in arrays)) if dtype is None else np.dtype(dtype)
+        target = np.result_type(*(x.dtype for x in arrays)) if dtype is None else as_dtype(dtype)
         arrays = [cast(x, target, casting) for x in arrays]
-    return join(*arrays, axis=normal_axis(axis, arrays[0].ndim))
+    return join(*arrays, axis=integer_axis(axis, arrays[0].ndim))
 
 
 @numpy_function(np.stack)
