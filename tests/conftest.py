@@ -6,6 +6,7 @@ Warnings are errors (pyproject.toml). `pytest --slow` runs the tests marked slow
 
 import importlib.util
 import os
+import sys
 import warnings
 
 import pytest
@@ -58,6 +59,15 @@ def torch(request):
     yield module
     module.set_default_dtype(module.float32)
     module.set_printoptions(profile="default")
+
+
+@pytest.fixture
+def restless():
+    """Threads are switched at every chance."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def along(f, xs, k, place):
 def forward(f, xs, slopes):
     """Along every basis vector.
 
-    Beside a pole the zeros of a basis vector would make nan (SP-25), so an elementwise function is tried there
-    one element at a time, and any other with zeros that are strong.
+    Beside a pole the zeros of a basis vector would make nan (SP-25), so an elementwise function is tried one
+    element at a time there, and any other with zeros that are strong.
     """
     for k, x in enumerate(xs):
         for place in np.ndindex(x.shape):

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.core import FUNCTIONS
@@ -224,6 +225,7 @@ FUNCTIONS_WITH_CALLS = [
 
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("function", FUNCTIONS_WITH_CALLS, ids=name_of)
+@convention("NP-5")
 def test_call_on_a_tensor_is_the_call_on_an_array(function, array):
     if array == "empty" and function.__name__ in APART_IF_EMPTY:
         return

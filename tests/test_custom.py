@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 import dualdiff.avals
@@ -565,6 +566,7 @@ def vjp_rule(bwd, f=lambda x: 2 * x, fwd=None):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind, method", [("jvp", "defjvp"), ("vjp", "defvjp")])
+@convention("ER-3")
 def test_a_missing_rule_is_named(kind, method, mode):
     @getattr(dd, f"custom_{kind}")
     def lonely(x):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import (
@@ -57,6 +58,7 @@ def test_error_is_a_floating_point_error():
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
+@convention("NAN-7")
 def test_value_names_op_line_operand_and_domain(mode):
     said = found(dd.grad(with_log, mode=mode), np.array([1.0, -0.15]))
     line = line_after(with_log, 2)
@@ -85,6 +87,7 @@ def test_both_operands_are_said():
         pytest.param(dd.grad(lambda x: np.sum(dd.vmap(np.sqrt)(x)), mode="reverse"), id="grad of vmap"),
     ],
 )
+@convention("NAN-7")
 def test_cotangent_names_the_line_of_the_forward_run(run):
     said = found(run, X)
     assert "sqrt received 0.0 (element [0] of shape (2,)) at" in said
@@ -152,7 +155,8 @@ def test_overflow_is_a_value_like_any_other():
 
 # -------------------------------------------------- 0 * inf
 @pytest.mark.parametrize("mode", ["reverse", "forward"])
-def test_zero_times_infinity_is_said(mode):  # NAN-7
+@convention("NAN-7")
+def test_zero_times_infinity_is_said(mode):
     x = np.array([0.0, 1.0])
     if mode == "reverse":
         said = found(dd.grad(masked, mode="reverse"), x, primal=False)
@@ -279,7 +283,8 @@ def derivatives(p):
 @pytest.mark.parametrize("ambience", [dd.debug, dd.strong_zero], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.filterwarnings("ignore")
-def test_finite_results_are_the_same_to_the_last_bit(seed, ambience):  # NAN-6
+@convention("NAN-6")
+def test_finite_results_are_the_same_to_the_last_bit(seed, ambience):
     p = programs.generate(seed)
     if "buffer" in p.features and ambience is dd.debug:  # which says so if a constant changes
         p = programs.generate(seed, kind="float64", writes=False)
@@ -314,7 +319,8 @@ def test_front_end_of_torch_is_looked_at():
         pytest.param(lambda x, c: x @ c, id="matmul"),
     ],
 )
-def test_constant_that_changes_before_the_sweep_raises(use, size):  # AL-2, AL-3
+@convention("AL-2", "AL-3")
+def test_constant_that_changes_before_the_sweep_raises(use, size):
     c = np.ones(size)
     with dd.debug():
         _, pullback = dd.vjp(lambda x: use(x, c), np.ones(size))
@@ -359,7 +365,8 @@ def test_input_that_changes_is_no_constant():
 
 
 # -------------------------------------------------- inputs that do nothing
-def test_result_that_does_not_depend_on_the_input_warns():  # UN-3, WN-4
+@convention("UN-3", "WN-4")
+def test_result_that_does_not_depend_on_the_input_warns():
     assert dd.grad(lambda x: 1.0)(2.0) == 0.0  # no warning without debug
     with dd.debug(), pytest.warns(UnusedInputWarning, match="does not depend on argument 0"):
         assert dd.grad(lambda x: 1.0)(2.0) == 0.0
@@ -390,7 +397,8 @@ def test_used_inputs_do_not_warn():
 
 
 # -------------------------------------------------- derivatives that are not there
-def test_equal_eigenvalues_are_named():  # LA-7
+@convention("LA-7")
+def test_equal_eigenvalues_are_named():
     said = found(dd.grad(lambda a: np.linalg.eigh(a)[1][0, 1]), np.eye(2))
     assert said.startswith("eigh received [[1., 0.], [0., 1.]] at") and "became nan" in said
     assert "Eigenvalues 0 and 1 are equal (1.0)" in said
@@ -407,7 +415,8 @@ def test_equal_singular_values_are_named():
     assert "Singular values 0 and 1 are equal (1.0)" in said
 
 
-def test_loss_that_asks_nothing_of_equal_eigenvalues_is_fine():  # LA-6
+@convention("LA-6")
+def test_loss_that_asks_nothing_of_equal_eigenvalues_is_fine():
     with dd.debug():
         np.testing.assert_array_equal(
             dd.grad(lambda a: np.linalg.eigh(a)[1][0, 0])(np.eye(2)), np.zeros((2, 2))
@@ -433,7 +442,8 @@ def test_loss_that_asks_nothing_of_equal_eigenvalues_is_fine():  # LA-6
     ],
     ids=["eigh", "svd-u", "svd-v", "eig"],
 )
-def test_loss_of_the_phase_of_complex_vectors_raises(of_phase, free):  # LA-9
+@convention("LA-9")
+def test_loss_of_the_phase_of_complex_vectors_raises(of_phase, free):
     expected = dd.grad(free)(HERMITIAN)
     with dd.debug():
         with pytest.raises(UndefinedDerivative, match="phases of complex") as caught:
@@ -443,7 +453,8 @@ def test_loss_of_the_phase_of_complex_vectors_raises(of_phase, free):  # LA-9
     dd.grad(of_phase)(HERMITIAN)  # undefined, and documented as such, without debug
 
 
-def test_square_of_a_norm_at_zero_warns_in_the_second_order():  # NR-14
+@convention("NR-14")
+def test_square_of_a_norm_at_zero_warns_in_the_second_order():
     def f(x):
         return np.linalg.norm(x) ** 2
 

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 
@@ -99,6 +100,7 @@ def test_long_chain_at_second_order(outer, inner):
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
+@convention("UN-10")
 def test_chain_of_in_place_products(mode):
     def f(x):
         for _ in range(20_000):

@@ -1,9 +1,10 @@
 """At the edges of every domain both modes agree: zeros, infinities, NaN, ties, empty axes, empty masks.
 
-What the derivative is there is in test_op_values.py and its neighbours, point by point. Here nothing is
-asserted but that every way to it gives one answer: NaN in the same places, the same numbers elsewhere. The
-ways are the sweep backwards, all columns forward, the transposed differential in place of a pullback written
-by hand, and batches of these. Differences say nothing there, so each way is the oracle of the others.
+What the derivative is there is in test_conventions_of_kinks.py and its neighbours, point by point. Here
+nothing is asserted but that every way to it gives one answer: NaN in the same places, the same numbers
+elsewhere. The ways are the sweep backwards, all columns forward, the transposed differential in place of a
+pullback written by hand, and batches of these. Differences say nothing there, so each way is the oracle of
+the others.
 """
 
 import itertools

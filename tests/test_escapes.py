@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import ConversionError, DualdiffError, EscapedTensor
@@ -130,6 +131,7 @@ def boxed(e):
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@convention("UN-6")
 def test_escaped_tensor_raises_and_names_its_maker(transform, use):
     escaped = leak_from(transform)
     with names_its_maker(transform):
@@ -144,6 +146,7 @@ def test_escaped_tensor_has_no_truth_and_no_text(transform, use):
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@convention("UN-6")
 def test_escaped_tensor_is_never_a_plain_number(transform):
     escaped = leak_from(transform)
     for use in (float, complex, np.asarray, np.array, np.float64, lambda e: e.item(), lambda e: e.tolist()):
@@ -365,6 +368,7 @@ PLACES = [
 
 @pytest.mark.parametrize("hide", PLACES, ids=lambda hide: hide.__name__)
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@convention("UN-6")
 def test_no_place_hides_an_escape(transform, hide):
     found = []
 
@@ -430,6 +434,7 @@ def test_escape_into_a_pullback_that_is_called_later():
                 later(np.ones(3))
 
 
+@convention("UN-7")
 def test_outer_tensor_inside_an_inner_transform_is_legal():
     assert dd.grad(lambda x: dd.grad(lambda y: x * y * y)(x))(3.0) == 12.0
 

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import MutationError
@@ -71,6 +72,7 @@ PROGRAMS = [constant_factor, constant_left, constant_power, matrix, mask, index,
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("f", PROGRAMS)
+@convention("AL-1", "AL-3")
 def test_constant_written_after_use_gives_the_gradient_or_raises(f, size):
     x, c = np.linspace(0.5, 1.5, size), np.full(size, 2.0)
     expected = dd.jvp(lambda x: f(x, c.copy()), (x,), (np.ones(size),))[1]
@@ -85,6 +87,7 @@ def test_constant_written_after_use_gives_the_gradient_or_raises(f, size):
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
+@convention("AL-4")
 def test_argument_written_by_the_function_gives_the_gradient_or_raises(size):
     x = np.linspace(0.5, 1.5, size)
     kept = x.copy()
@@ -109,6 +112,7 @@ def test_small_arrays_written_before_the_pullback_do_not_matter(make):
 
 
 @pytest.mark.parametrize("fails", [False, True])
+@convention("AL-5")
 def test_arrays_come_back_as_they_were(fails):
     owner, frozen = np.ones(2 * LARGE), np.ones(LARGE)
     view = owner[::2]

@@ -1,6 +1,7 @@
 """Writing in place: values as NumPy's, derivatives against differences, views and copies as NumPy's.
 
-Each program runs on plain arrays as it stands; the rows named IP and VW are the conventions of writing.
+Each program runs on plain arrays as it stands. Single writes, and what each is worth, are in
+test_conventions_of_writes.py.
 """
 
 import gc
@@ -8,10 +9,11 @@ import weakref
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 import dualdiff.numpy as dnp
-from dualdiff.errors import ConversionError, EscapedTensor, MutationError
+from dualdiff.errors import EscapedTensor, MutationError
 from dualdiff.testing import check_grads, finite_difference
 
 X = np.array([1.0, 2.0, 3.0])
@@ -196,7 +198,14 @@ PROGRAMS = [
     element, augmented, whole, powers, matrix, duplicates, buffer, masks, functions, methods, outs,
     own_argument, overlapping, swapped, loop_of_updates, containers, scalars,
 ]  # fmt: skip
-each_program = pytest.mark.parametrize("f", PROGRAMS)
+NUMBERS = {
+    element: "IP-1", augmented: "IP-2 IP-4", whole: "IP-2 IP-3", powers: "IP-2", matrix: "IP-2 IP-4",
+    duplicates: "IP-5 IP-6 IP-7", masks: "IP-4", functions: "IP-13", methods: "IP-13", own_argument: "IP-11",
+    scalars: "VW-6",
+}  # fmt: skip
+each_program = pytest.mark.parametrize(
+    "f", PROGRAMS, ids=[f"{NUMBERS.get(f, '')} {f.__name__}".strip() for f in PROGRAMS]
+)
 
 
 def plain(f):
@@ -265,74 +274,6 @@ def test_tensors_of_two_levels_write_into_each_other(outer, inner):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@each_mode
-def test_first_rows_of_the_conventions(mode):
-    found = dd.value_and_grad(lambda x: element_squares(x), mode=mode)(X)  # IP-1
-    assert found[0] == 36 + 4 + 9
-    np.testing.assert_array_equal(found[1], [0, 40, 6])
-
-    def last_writer(v):  # IP-5
-        y = np.zeros_like(v, shape=3)
-        y[[0, 0]] = v
-        return np.sum(y * X)
-
-    np.testing.assert_array_equal(dd.grad(last_writer, mode=mode)(np.array([4.0, 5.0])), [0, 1])
-
-    def buffered(y, v):  # IP-6
-        y[[0, 0]] += v
-        return np.sum(y * [5.0, 1.0, 1.0])
-
-    by_y, by_v = dd.grad(buffered, (0, 1), mode=mode)(X, np.array([10.0, 20.0]))
-    np.testing.assert_array_equal(by_v, [0, 5])
-    np.testing.assert_array_equal(by_y, [5, 1, 1])
-
-    def added(v):  # IP-7
-        y = dnp.zeros(3)
-        np.add.at(y, [0, 0], v)
-        return np.sum(y * [5.0, 1.0, 1.0])
-
-    np.testing.assert_array_equal(dd.grad(added, mode=mode)(np.array([10.0, 20.0])), [5, 5])
-
-    def broadcast(s):  # IP-9
-        y = dnp.ones(4)
-        y[1:3] = s
-        return np.sum(y * np.arange(4.0))
-
-    assert dd.grad(broadcast, mode=mode)(2.0) == 3.0
-
-    def first(x):  # IP-11
-        x[0] = 5.0
-        return np.sum(x * x)
-
-    x = X.copy()
-    np.testing.assert_array_equal(dd.grad(first, mode=mode)(x), [0, 4, 6])
-    np.testing.assert_array_equal(x, X)
-
-
-def element_squares(x):
-    y = x.copy()
-    y[0] = 3 * x[1]
-    return np.sum(y * y)
-
-
-@each_mode
-def test_dtype_of_the_target_is_kept(mode):  # IP-10
-    seen = []
-
-    def f(x):
-        y = np.zeros_like(x, dtype=np.float32)
-        y[0] = x[0]
-        y += x
-        seen.append(y.dtype)
-        return np.sum(y * y)
-
-    found = dd.grad(f, mode=mode)(X)
-    assert seen[0] == np.float32 and found.dtype == np.float64
-    np.testing.assert_allclose(found, [8, 4, 6], rtol=1e-6)
-    with pytest.raises(ConversionError):
-        dd.grad(lambda x: np.zeros_like(x).__setitem__(0, x[0] * 1j), mode=mode)(X)
-
-
 # -------------------------------------------------- names of one tensor, and its memory
 def other_name(x):
     y = x.copy()
@@ -393,9 +334,21 @@ each_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 
 
 @each_view
-@pytest.mark.parametrize("how", ["element", "in place", "base", "base in place", "function"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(how, id=f"{number} {how}")
+        for number, how in (
+            ("VW-1", "element"),
+            ("VW-1", "function"),
+            ("VW-2", "in place"),
+            ("VW-3", "base"),
+            ("VW-3", "base in place"),
+        )
+    ],
+)
 @pytest.mark.parametrize("transform", ["forward", "reverse", "vmap"])
-def test_write_that_would_show_elsewhere_is_refused(view, how, transform):  # VW-1 to VW-3
+def test_write_that_would_show_elsewhere_is_refused(view, how, transform):
     def f(x):
         v = view(x)
         if how == "element":
@@ -418,7 +371,8 @@ def test_write_that_would_show_elsewhere_is_refused(view, how, transform):  # VW
 
 
 @each_mode
-def test_in_place_on_a_view_spoils_the_base_and_what_was_made_of_it_alone(mode):  # VW-2
+@convention("VW-2")
+def test_in_place_on_a_view_spoils_the_base_and_what_was_made_of_it_alone(mode):
     def base(x):
         v = x[:2]
         v += 1.0
@@ -460,7 +414,8 @@ def test_view_that_was_written_into_its_base_is_not_used_again(mode):
 
 
 @each_mode
-def test_view_that_is_gone_does_not_hinder(mode):  # VW-4 to VW-6
+@convention("VW-4", "VW-5", "VW-6")
+def test_view_that_is_gone_does_not_hinder(mode):
     def gone(x):
         v = x[0:2]
         s = np.sum(v)
@@ -504,7 +459,8 @@ def test_view_that_is_gone_does_not_hinder(mode):  # VW-4 to VW-6
     ],
     ids=["broadcast_to", "diagonal", "diag"],
 )
-def test_read_only_results_are_read_only(view, mode):  # VW-7
+@convention("VW-7")
+def test_read_only_results_are_read_only(view, mode):
     def element(x):
         v = view(x)
         v[...] = 1.0
@@ -574,7 +530,8 @@ def test_buffer_of_an_earlier_call_is_noticed():
         np.sum(y)
 
 
-def test_batched_value_does_not_fit_a_shared_buffer():  # VM-9
+@convention("VM-9")
+def test_batched_value_does_not_fit_a_shared_buffer():
     y = dnp.zeros(3)
     with pytest.raises(MutationError, match="all examples share"):
         dd.vmap(lambda x: y.__setitem__(0, x))(X)

@@ -5,6 +5,7 @@ Reading is linear and moves elements, so indexing an array of positions says whi
 
 import numpy as np
 import pytest
+from conventions import convention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -226,11 +227,13 @@ def test_mask_of_the_value_itself_selects():
 
 
 # -------------------------------------------------- the rows of the conventions, in functional form
-def test_repeated_index_accumulates():  # IX-1
+@convention("IX-1")
+def test_repeated_index_accumulates():
     np.testing.assert_array_equal(dd.grad(lambda x: np.sum(x[[0, 0, 2]]))(V[:3]), [2, 0, 1])
 
 
-def test_set_with_duplicates_keeps_the_last_writer():  # IP-5
+@convention("IP-5")
+def test_set_with_duplicates_keeps_the_last_writer():
     def loss(v, x):
         return np.sum(x.at[[0, 0]].set(v) * np.array([1.0, 2.0, 3.0]))
 
@@ -254,7 +257,8 @@ class Constant:
         self.at = updates.At(x)
 
 
-def test_add_with_duplicates_adds_each():  # IP-7
+@convention("IP-7")
+def test_add_with_duplicates_adds_each():
     weights = np.array([1.0, 2.0, 3.0])
 
     def loss(y, v):
@@ -267,7 +271,8 @@ def test_add_with_duplicates_adds_each():  # IP-7
 
 
 @pytest.mark.parametrize("name", ["max", "min"])
-def test_extreme_at_ties_share(name):  # IP-8
+@convention("IP-8")
+def test_extreme_at_ties_share(name):
     loss = lambda x, v: np.sum(getattr(x.at[1], name)(v))  # noqa: E731
     x_bar, v_bar = dd.grad(loss, argnums=(0, 1))(np.array([5.0, 2.0]), 2.0)
     np.testing.assert_array_equal(x_bar, [1, 0.5])
@@ -290,11 +295,13 @@ def test_update_with_duplicates_applies_each_in_turn(name, expected, x_bar, v_ba
         np.testing.assert_allclose(found, wanted, rtol=1e-14)
 
 
-def test_broadcast_value_receives_the_sum():  # IP-9
+@convention("IP-9")
+def test_broadcast_value_receives_the_sum():
     assert dd.grad(lambda s: np.sum(dd_tensor(np.zeros(4)).at[1:3].set(s) * np.arange(4.0)))(1.5) == 3.0
 
 
-def test_dtype_of_the_target_is_kept():  # IP-10
+@convention("IP-10")
+def test_dtype_of_the_target_is_kept():
     y, pullback = dd.vjp(lambda y, v: y.at[0].set(v), np.ones(2, np.float32), np.float64(2))
     assert y.dtype == np.float32
     y_bar, v_bar = pullback(np.ones(2, np.float32))

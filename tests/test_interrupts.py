@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 
@@ -32,6 +33,7 @@ TWO = [lambda f: lambda x: dd.jvp(f, (x,), (1.0,))[1], lambda f: dd.grad(f, mode
 # -------------------------------------------------- exceptions in the function
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit, StopIteration])
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@convention("ER-1", "ER-2", "WN-3")
 def test_exception_in_f_passes_through_and_leaves_nothing_behind(transform, error):
     def f(x):
         y = np.sum(x * x)
@@ -70,6 +72,7 @@ def test_exception_inside_an_inner_transform_can_be_caught_inside_the_outer():
         assert d(g)(2.0) == 12.0
 
 
+@convention("WN-3")
 def test_exception_in_a_rule_restores_errstate(unregistered):
     broken = dd.elementwise(lambda x: x * 1.0, lambda y, x: 1 / 0, name="broken_partial")
     settings = np.geterr()

@@ -6,6 +6,7 @@ different functions, so that no rule is compared with itself.
 
 import numpy as np
 import pytest
+from conventions import convention
 from hypothesis import given
 
 import dualdiff as dd
@@ -114,6 +115,7 @@ def test_linearize_is_jvp_and_vjp(f, x, y, u, v):
 
 # -------------------------------------------------- second order
 @given(programs(arguments=1, scalar=True), VECTOR, VECTOR, VECTOR)
+@convention("HO-3")
 def test_hessian_is_symmetric(f, x, u, v):
     hessian = dd.hessian(f)(x)
     assert_close(hessian, hessian.T)
@@ -130,6 +132,7 @@ def test_hessian_product_is_complex_step_of_the_pushforward(f, x, u):
 @pytest.mark.parametrize("inner", ["forward", "reverse"])
 @pytest.mark.parametrize("outer", ["forward", "reverse"])
 @given(programs(arguments=1, steps=4, scalar=True), VECTOR)
+@convention("HO-1")
 def test_hessian_is_the_same_in_every_nesting(outer, inner, f, x):
     assert_close(dd.hessian(f, mode=(outer, inner))(x), dd.hessian(f)(x))
 
@@ -217,6 +220,7 @@ def test_check_grads_of_complex_functions():
 
 
 @pytest.mark.parametrize("f", [np.conj, np.abs, np.real, lambda z: z * np.conj(z), lambda z: z + z.imag])
+@convention("CPX-12")
 def test_check_grads_reports_a_function_that_is_not_holomorphic(f):
     check_grads(f, (X + 0.5j,))
     with pytest.raises(GradientMismatch, match="is not holomorphic: along 1j"):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import ConversionError, EscapedTensor
@@ -94,6 +95,7 @@ CONFUSION = [(t1, 1.0), (t2, 2.0), (t4, 60.0), (t7, 1.0), (t8, math.e)]
 
 @pytest.mark.parametrize("operators", choices(SIX, 2))
 @pytest.mark.parametrize("program, answer", CONFUSION, ids=lambda p: getattr(p, "__name__", ""))
+@convention("ER-5")
 def test_confusion_programs(program, answer, operators):
     assert program(*operators) == pytest.approx(answer, rel=1e-15)
 
@@ -110,12 +112,14 @@ def test_confusion_programs(program, answer, operators):
     ],
     ids=["T1", "T2", "T4", "T4-at", "T8"],
 )
+@convention("ER-5")
 def test_confusion_programs_under_vmap(program, answer, operators):
     s = np.array([1.0, 2.0, -3.0])
     np.testing.assert_allclose(dd.vmap(program(*operators))(s), answer(s), rtol=1e-14)
 
 
 @pytest.mark.parametrize("operators", choices(TWO, 2))
+@convention("UN-8")
 def test_curried_function_output_is_refused(operators):
     d, e = operators
     shift = lambda u: lambda g: lambda a: g(a + u)  # noqa: E731
@@ -351,6 +355,7 @@ def test_outer_tensors_as_seeds(operators):
     assert d(f)(1.5) == pytest.approx(12 * 1.5**3 + 2, rel=1e-14)
 
 
+@convention("UN-7")
 def test_closures_over_three_levels_and_vmap():
     def f(a):
         return dd.vmap(lambda b: dd.grad(lambda c: forward(lambda e: a * b * c * c * e * e)(b))(a))(X)
@@ -477,6 +482,7 @@ def test_mixed_kinds_of_arguments(name, kinds):
     assert found[3] == pytest.approx(cross, rel=1e-5, abs=1e-5)
 
 
+@convention("CV-6")
 def test_math_functions_refuse_tensors_at_every_level():
     for d, e in itertools.product(TWO.values(), repeat=2):
         with pytest.raises(ConversionError):

@@ -11,6 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 
@@ -282,6 +283,7 @@ def without_collector():
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+@convention("UN-11")
 def test_no_reference_cycles(run, without_collector):
     for _ in range(3):
         run()  # what is made once stays: rules, cached dtypes

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 import dualdiff.numpy as dnp
@@ -160,14 +161,16 @@ def test_function_takes_numpys_keywords(function):
         "masked", "vectorize", "chkfinite",
     ],
 )  # fmt: skip
-def test_conversion_to_numbers_is_refused(run, convert):  # CV-5, CV-6, NP-1, NP-3
+@convention("CV-5", "CV-6", "NP-1", "NP-3")
+def test_conversion_to_numbers_is_refused(run, convert):
     with pytest.raises(dd.errors.ConversionError, match=r"stop_gradient|np\.stack"):
         run(lambda x: convert(x), 2.0)
     assert issubclass(dd.errors.ConversionError, TypeError)
 
 
 @each_mode
-def test_writing_into_a_plain_array_is_refused(run):  # NP-4
+@convention("NP-4")
+def test_writing_into_a_plain_array_is_refused(run):
     def whole(x):
         a = np.zeros(3)
         a[:] = x
@@ -189,7 +192,8 @@ def test_writing_into_a_plain_array_is_refused(run):  # NP-4
 
 
 @each_mode
-def test_python_sees_the_primal(run):  # CV-1 to CV-4
+@convention("CV-1", "CV-2", "CV-3", "CV-4")
+def test_python_sees_the_primal(run):
     assert seen(run, lambda x: bool(x[0]))
     assert seen(run, lambda x: not x[0]) is False
     assert seen(run, lambda x: int(x[2])) == 3
@@ -215,7 +219,8 @@ def test_native_control_flow_steers_by_the_primal(mode):
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
-def test_unpacking_iterating_and_copying_keep_the_derivative(mode):  # CV-3, CV-9
+@convention("CV-3", "CV-9")
+def test_unpacking_iterating_and_copying_keep_the_derivative(mode):
     def f(x):
         a, b, c = x
         return a * b + sum(x) + copy.copy(c) * copy.deepcopy({"k": [c]})["k"][0] + max(x)
@@ -224,13 +229,15 @@ def test_unpacking_iterating_and_copying_keep_the_derivative(mode):  # CV-3, CV-
 
 
 @each_mode
-def test_stopped_value_is_a_plain_array(run):  # CV-7
+@convention("CV-7")
+def test_stopped_value_is_a_plain_array(run):
     assert seen(run, lambda x: float(dd.stop_gradient(x[0]))) == 1.5
     assert type(seen(run, dd.stop_gradient)) is np.ndarray
 
 
 @each_mode
-def test_shape_and_dtype_are_plain(run):  # CV-8
+@convention("CV-8")
+def test_shape_and_dtype_are_plain(run):
     x = X.astype(np.float32).reshape(3, 1)
     facts = seen(
         run,
@@ -250,7 +257,8 @@ def test_shape_and_dtype_are_plain(run):  # CV-8
 
 
 @each_mode
-def test_tensor_is_no_ndarray(run):  # NP-11
+@convention("NP-11")
+def test_tensor_is_no_ndarray(run):
     assert not seen(run, lambda x: isinstance(x, np.ndarray))
 
 
@@ -280,7 +288,8 @@ OPERATORS = {
 
 @pytest.mark.parametrize("symbol", OPERATORS)
 @pytest.mark.parametrize("left", LEFT)
-def test_operand_on_either_side(left, symbol):  # NP-9
+@convention("NP-9")
+def test_operand_on_either_side(left, symbol):
     f, c = OPERATORS[symbol], LEFT[left]
     for g in (lambda x: f(c, x), lambda x: f(x, c)):
         y, pullback = dd.vjp(g, np.abs(X))
@@ -306,7 +315,8 @@ def test_matmul_with_an_array_on_the_left():
     np.testing.assert_array_equal(dd.jacobian(lambda x: x @ A.T)(X), A)
 
 
-def test_comparison_gives_plain_booleans():  # INT-12
+@convention("INT-12")
+def test_comparison_gives_plain_booleans():
     for run in (forward, reverse):
         for question in (lambda x: x > 0, lambda x: np.less(Y, x), lambda x: x == Y, np.isnan, np.signbit):
             answer = seen(run, question)
@@ -374,7 +384,8 @@ def test_complex_number_is_not_cast_to_float(run):
         (lambda x: np.fix(x, np.zeros(3)), "out"),
     ],
 )
-def test_keyword_without_a_rule_is_refused_by_name(run, f, keyword):  # NP-7, NP-8
+@convention("NP-7", "NP-8")
+def test_keyword_without_a_rule_is_refused_by_name(run, f, keyword):
     with pytest.raises(TypeError, match=keyword):
         run(f, X)
 
@@ -449,7 +460,8 @@ def test_ufunc_outer_of_questions_is_plain(run):
         (lambda x: x.tobytes(), r"ndarray\.tobytes"),
     ],
 )
-def test_what_has_no_rule_is_refused_by_name(run, f, name):  # NP-6
+@convention("NP-6")
+def test_what_has_no_rule_is_refused_by_name(run, f, name):
     with pytest.raises((dd.errors.NoDerivative, dd.errors.MutationError), match=name):
         run(f, X)
 
@@ -475,7 +487,8 @@ def test_unknown_names_stay_attribute_errors(run):
         run(lambda x: pow(x, 2, 5), X)
 
 
-def test_function_with_a_rule_is_right_where_a_peer_is_silent():  # NP-5
+@convention("NP-5")
+def test_function_with_a_rule_is_right_where_a_peer_is_silent():
     np.testing.assert_array_equal(dd.grad(lambda x: np.tensordot(x, x, 1))(X), 2 * X)
     np.testing.assert_array_equal(dd.grad(lambda x: np.nextafter(x, 9.0).sum())(X), ONES)
 
@@ -496,7 +509,8 @@ def test_function_with_a_rule_is_right_where_a_peer_is_silent():  # NP-5
     ],
     ids=lambda operand: type(operand).__name__ + str(getattr(operand, "dtype", "")),
 )
-def test_operand_that_is_no_array_of_numbers_is_refused(run, operand):  # NP-10
+@convention("NP-10")
+def test_operand_that_is_no_array_of_numbers_is_refused(run, operand):
     for f in (lambda x: x * operand, lambda x: operand * x, lambda x: np.add(x, operand)):
         with pytest.raises(TypeError):
             run(lambda x, f=f: np.sum(f(x) * 1.0), X)
@@ -504,7 +518,8 @@ def test_operand_that_is_no_array_of_numbers_is_refused(run, operand):  # NP-10
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 @each_mode
-def test_matrix_is_refused(run):  # NP-10
+@convention("NP-10")
+def test_matrix_is_refused(run):
     M = np.matrix(np.eye(3))
     for f in (lambda x: x * M, lambda x: M * x, lambda x: M @ x):
         with pytest.raises(TypeError):
@@ -556,7 +571,8 @@ def test_tensors_in_an_object_array_do_not_leave_the_transform(run):
         lambda x: np.arange(3.0, like=x) + np.ones(3, like=x) * x - np.zeros(3, like=x),
     ],
 )
-def test_array_of_tensors_carries_the_derivative(f, mode):  # NP-2
+@convention("NP-2")
+def test_array_of_tensors_carries_the_derivative(f, mode):
     J = dd.jacobian(f, mode=mode)(X)
     base = f(np.zeros(3))
     expected = np.stack([f(row) - base for row in np.eye(3)], axis=-1)

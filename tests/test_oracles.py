@@ -1,7 +1,7 @@
 """Gradients and Hessian products beside JAX, where it has the function of the same name, at random points.
 
 JAX is an oracle for tests alone; the tests are skipped where it is not installed. At kinks the conventions
-differ on purpose (test_op_values.py states ours), so the points are those of each op's smooth domain.
+differ on purpose (test_conventions_of_kinks.py has ours), so the points are of each op's smooth domain.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ The laws of the ops are in test_ops.py with all others.
 
 import numpy as np
 import pytest
+from conventions import convention
 
 special = pytest.importorskip("scipy.special")
 
@@ -202,17 +203,17 @@ def test_derivative_of_special_function_is_that_of_mpmath(f, spelled, x, order):
 # -------------------------------------------------- kinks
 # (function, arguments, derivative for each argument)
 KINKS = [
-    ("expit-far-left", special.expit, (-1000.0,), (0.0,)),
-    ("expit-far-right", special.expit, (1000.0,), (0.0,)),
-    ("softplus-minus-inf", ours.softplus, (-inf,), (0.0,)),
-    ("gammaln-0", special.gammaln, (0.0,), (-inf,)),
-    ("entr-0", special.entr, (0.0,), (inf,)),
-    ("i0e-0", special.i0e, (0.0,), (0.0,)),
+    ("SP-12 expit-far-left", special.expit, (-1000.0,), (0.0,)),
+    ("SP-12 expit-far-right", special.expit, (1000.0,), (0.0,)),
+    ("SP-13 softplus-minus-inf", ours.softplus, (-inf,), (0.0,)),
+    ("SP-18 gammaln-0", special.gammaln, (0.0,), (-inf,)),
+    ("SP-19 entr-0", special.entr, (0.0,), (inf,)),
+    ("SP-20 i0e-0", special.i0e, (0.0,), (0.0,)),
     ("i1e-0", special.i1e, (0.0,), (0.5,)),
-    ("xlogy-0-0", special.xlogy, (0.0, 0.0), (0.0, 0.0)),
-    ("xlogy-0-1", special.xlogy, (0.0, 1.0), (0.0, 0.0)),
-    ("xlogy-0-2", special.xlogy, (0.0, 2.0), (np.log(2), 0.0)),
-    ("xlog1py-0--1", special.xlog1py, (0.0, -1.0), (0.0, 0.0)),
+    ("SP-52 xlogy-0-0", special.xlogy, (0.0, 0.0), (0.0, 0.0)),
+    ("SP-52 xlogy-0-1", special.xlogy, (0.0, 1.0), (0.0, 0.0)),
+    ("SP-52 xlogy-0-2", special.xlogy, (0.0, 2.0), (np.log(2), 0.0)),
+    ("SP-53 xlog1py-0--1", special.xlog1py, (0.0, -1.0), (0.0, 0.0)),
     ("exprel-0", special.exprel, (0.0,), (0.5,)),
     ("spence-1", special.spence, (1.0,), (-1.0,)),
     ("logit-0", special.logit, (0.0,), (inf,)),
@@ -239,6 +240,7 @@ def test_special_function_has_stated_derivative(f, xs, slopes):
             assert dd.jvp(alone, (xs[k],), (1.0,))[1] == pytest.approx(slope, rel=1e-14)
 
 
+@convention("RD-17")
 def test_softmax_of_large_numbers_is_finite():
     x = np.array([1000.0, 0.0])
     np.testing.assert_array_equal(dd.jacobian(ours.softmax)(x), np.zeros((2, 2)))
@@ -277,6 +279,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.parametrize("name", UNKNOWN)
+@convention("ER-3")
 def test_parameter_without_a_derivative_is_refused_by_name(name, mode):
     f, xs, parameter = UNKNOWN[name]
     with pytest.raises(NoDerivative, match=rf"scipy\.special\.{name} .*'{parameter}'"):

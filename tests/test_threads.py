@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import EscapedTensor, MutationError
@@ -26,13 +27,7 @@ X = np.array([0.3, -0.7, 1.1])
 M = np.array([[2.0, 0.5, 0.0], [0.25, 3.0, -1.0], [1.0, 0.0, 1.5]])
 
 
-@pytest.fixture(autouse=True)
-def restless():
-    """Threads are switched at every chance."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
+pytestmark = pytest.mark.usefixtures("restless")
 
 
 def together(work, count=THREADS):
@@ -113,6 +108,7 @@ def test_ten_thousand_nested_derivatives_are_right():
 TWO = [lambda f: lambda x: dd.jvp(f, (x,), (1.0,))[1], lambda f: dd.grad(f, mode="reverse")]
 
 
+@convention("TH-1")
 def test_threads_do_not_share_levels():
     # SY-1: a known library answers wrongly in 71 of these 1200 runs.
     wrong = []
@@ -129,6 +125,7 @@ def test_threads_do_not_share_levels():
     assert wrong == []
 
 
+@convention("TH-2")
 def test_tensor_handed_to_a_thread_keeps_its_level():
     def f(x):
         found = []
@@ -344,6 +341,7 @@ def test_views_of_a_constant_that_threads_share_are_writable_afterwards():
 
 # -------------------------------------------------- tasks and contexts
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
+@convention("TH-2")
 def test_tasks_interleave_inside_a_function(mode):
     async def task(x, k):
         y = x
@@ -369,6 +367,7 @@ def test_tasks_hand_their_work_to_threads():
         np.testing.assert_allclose(y, PROGRAMS[name][1](s), rtol=1e-12)
 
 
+@convention("TH-2")
 def test_levels_are_not_bound_to_a_context():
     switch = contextvars.ContextVar("switch", default=1.0)
 
@@ -386,6 +385,7 @@ def test_levels_are_not_bound_to_a_context():
     assert switch.get() == 1.0
 
 
+@convention("TH-2")
 def test_interleaved_generators_each_keep_their_level():
     """Two transforms that are open at once, closed in another order than nesting would close them."""
 
@@ -404,6 +404,7 @@ def test_interleaved_generators_each_keep_their_level():
 
 
 # -------------------------------------------------- the front end
+@convention("TH-3")
 def test_backward_in_threads_is_each_thread_s_own():
     torch = dd_torch()
 

@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff.torch
 from dualdiff import errors
@@ -269,6 +270,7 @@ def test_grad_of_intermediate_values(torch):
     assert numbers(of_x).tolist() == [4.0, 32.0, 108.0]
 
 
+@convention("UN-2")
 def test_grad_of_what_is_not_used(torch):
     x, w = vector(torch), vector(torch)
     y = (x * x).sum()
@@ -418,6 +420,7 @@ def test_grad_is_assigned_in_the_shape_of_its_tensor(torch):
         x.grad = torch.ones(2, dtype=torch.float64)
 
 
+@convention("CV-9")
 def test_deepcopy_copies_leaves_alone(torch):
     x = vector(torch)
     y = copy.deepcopy(x)
@@ -483,6 +486,7 @@ def test_set_grad_enabled_switches_at_once(torch):
     assert (x * 2).requires_grad
 
 
+@convention("TH-3")
 def test_no_grad_is_of_one_thread(torch):
     found = []
     with torch.no_grad():

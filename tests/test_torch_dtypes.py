@@ -1,13 +1,17 @@
 """dtypes of dualdiff.torch: what comes out of which operands, defaults, conversions. All hold for PyTorch."""
 
+import cmath
 import copy
 import itertools
+import math
 import operator
 import pickle
 
 import numpy as np
 import pytest
+from conventions import convention
 
+import dualdiff as dd
 import dualdiff.torch
 
 NAMES = ["bool", "uint8", "int32", "int64", "float32", "float64", "complex64", "complex128"]
@@ -171,6 +175,7 @@ def test_tensors_and_dtypes_are_pickled(torch):
     assert copy.deepcopy(torch.float32) is torch.float32
 
 
+@convention("CV-8")
 def test_sizes_are_tuples_that_say_so(torch):
     x = torch.ones(2, 3)
     assert repr(x.shape) == repr(x.size()) == "torch.Size([2, 3])"
@@ -180,6 +185,7 @@ def test_sizes_are_tuples_that_say_so(torch):
 
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")  # PyTorch's, of float(x)
+@convention("CV-1", "CV-2", "CV-3", "CV-4", "CV-5")
 def test_numbers_of_python(torch):
     x = torch.tensor(2.5, requires_grad=True)
     assert (float(x), int(x), x.item(), bool(x), x.tolist()) == (2.5, 2, 2.5, True, 2.5)
@@ -188,6 +194,16 @@ def test_numbers_of_python(torch):
     assert len(torch.ones(3, 2)) == 3
     assert 2.0 in torch.tensor([1.0, 2.0])
     assert (torch.ones(2) == None) is False  # noqa: E711
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")  # PyTorch's, of float(x)
+@convention("CV-6", "CV-7")
+def test_functions_of_math_give_numbers(torch):
+    x = torch.tensor(0.5, requires_grad=True)
+    assert math.sin(x) == math.sin(0.5) and math.hypot(x, x) == math.hypot(0.5, 0.5)
+    assert cmath.exp(x) == cmath.exp(0.5) and complex(x) == 0.5
+    assert float(x.detach()) == 0.5
+    assert float(dd.stop_gradient(dualdiff.torch.tensor(0.5, requires_grad=True))) == 0.5
 
 
 @pytest.mark.parametrize(

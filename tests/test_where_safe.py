@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conventions import convention
 
 import dualdiff as dd
 from dualdiff.errors import StructureError
@@ -30,7 +31,8 @@ def safe(f, g=0.0):
 # -------------------------------------------------- where_safe: nothing of the branch that is not taken
 @pytest.mark.parametrize(("f", "slope", "_"), SINGULAR)
 @pytest.mark.parametrize("mode", MODES)
-def test_first_derivative_is_that_of_the_branch_taken(f, slope, _, mode):  # NAN-4
+@convention("NAN-4")
+def test_first_derivative_is_that_of_the_branch_taken(f, slope, _, mode):
     np.testing.assert_allclose(dd.jacobian(safe(f), mode=mode)(X), np.diag([0, slope]), rtol=1e-15)
     np.testing.assert_allclose(dd.vmap(dd.grad(safe(f), mode=mode))(X), [0, slope], rtol=1e-15)
     _, pullback = dd.vjp(safe(f), X, mode=mode)
@@ -39,6 +41,7 @@ def test_first_derivative_is_that_of_the_branch_taken(f, slope, _, mode):  # NAN
 
 @pytest.mark.parametrize(("f", "_", "curvature"), SINGULAR)
 @pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids="-".join)
+@convention("NAN-4")
 def test_second_derivative_is_that_of_the_branch_taken(f, _, curvature, modes):
     total = lambda x: np.sum(safe(f)(x))  # noqa: E731
     np.testing.assert_allclose(dd.hessian(total, mode=modes)(X), np.diag([0, curvature]), rtol=1e-15)
@@ -190,7 +193,8 @@ def strong():
 
 
 @pytest.mark.parametrize(("f", "slopes", "curvatures"), MASKED)
-def test_branch_not_taken_has_a_zero_that_is_strong(f, slopes, curvatures, strong):  # NAN-5
+@convention("NAN-5")
+def test_branch_not_taken_has_a_zero_that_is_strong(f, slopes, curvatures, strong):
     np.testing.assert_array_equal(dd.vjp(f, X)[1](np.ones(2))[0], slopes)
     np.testing.assert_array_equal(dd.vjp(f, X, mode="forward")[1](np.ones(2))[0], slopes)
     np.testing.assert_array_equal(dd.jvp(f, (X,), (np.ones(2),))[1], slopes)
@@ -214,7 +218,8 @@ def test_zero_of_the_function_is_not_strong(strong):
         np.testing.assert_equal(dd.grad(f, mode="forward")(0.0), forward)
 
 
-def test_number_zero_as_a_tangent_is_strong(strong):  # SP-25
+@convention("SP-25")
+def test_number_zero_as_a_tangent_is_strong(strong):
     assert dd.jvp(np.sqrt, (0.0,), (0.0,))[1] == 0.0
     assert dd.jvp(np.sqrt, (0.0,), (0.0,), mode="reverse")[1] == 0.0
 
