@@ -126,13 +126,15 @@ class Op:
     structure     optional, what reaches what: "prefix", or (*xs, **params) -> labels or places (declare.py)
     domain        where it is smooth: domains.py, one per argument, or a function that yields (args, params)
     complex       elementwise: whether it accepts complex arguments
-    doc, source   the mathematics and where it comes from
+    kink          elementwise: which derivative it takes where there is none
+    doc, source   the mathematics, with the kink, and where it comes from
     """
 
     __slots__ = (
         "name", "kind", "evaluate", "partials", "reads", "linear", "transpose", "transposes",
         "differential", "pullback", "out", "batch", "core", "shifts", "multiple", "moves",
-        "views", "undefined", "gauge", "structure", "domain", "doc", "source", "arity", "complex",
+        "views", "undefined", "gauge", "structure", "domain", "kink", "doc", "source", "arity",
+        "complex",
     )  # fmt: skip
     name: str
     kind: str
@@ -157,6 +159,7 @@ class Op:
     gauge: Any
     structure: Any
     domain: Any
+    kink: Any
     source: Any
     arity: Any
     complex: Any

@@ -93,6 +93,7 @@ class Row(NamedTuple):
     kind      that of its op; "composite" of ops, from which it inherits the rest; "constant" for results
               without a derivative; else the reason why it is not covered
     batching  "one run" for a whole batch, or "loop" over the examples
+    kink      which derivative it takes where there is none, as far as its op says; also part of the note
     """
 
     name: str
@@ -101,6 +102,7 @@ class Row(NamedTuple):
     dtypes: str
     domain: str
     note: str
+    kink: str = ""
 
     @property
     def covered(self) -> bool:
@@ -226,7 +228,9 @@ def described(name: str, ours: Any) -> Row:
     one_run = ours.batch is not None or ours.core is not None or ours.shifts is not None
     note = " ".join(filter(None, (ours.doc.split("\n\n")[0], ours.source and f"Source: {ours.source}.")))
     dtypes = "any" if ours.kind == "constant" else " ".join(d for d in DTYPES if cases(ours, d))
-    return Row(name, ours.kind, "one run" if one_run else "loop", dtypes, _domain(ours), _cell(note))
+    return Row(
+        name, ours.kind, "one run" if one_run else "loop", dtypes, _domain(ours), _cell(note), ours.kink or ""
+    )
 
 
 def _domain(op: Op) -> str:

@@ -85,6 +85,7 @@ def elementwise(
             core=0,
             domain=on,
             complex=complex,
+            kink=kink,
             doc=" ".join(filter(None, (doc, kink))),
             source=source,
             arity=arity,
