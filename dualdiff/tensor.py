@@ -29,6 +29,7 @@ from dualdiff.ops import (
     histograms,
     indexing,
     joining,
+    linalg_cholesky,
     linalg_eigen,
     linalg_functions,
     linalg_norm,
@@ -54,8 +55,8 @@ from dualdiff.ops import (
 
 # Imported for what they register: these functions answer NumPy's and have no method on an array.
 _FUNCTIONS_ONLY = (
-    creation, differences, fft, histograms, joining, linalg_eigen, linalg_functions, linalg_norm, logsums,
-    padding, polynomials, quantiles, questions, sampled, sets, slicewise, statistics,
+    creation, differences, fft, histograms, joining, linalg_cholesky, linalg_eigen, linalg_functions,
+    linalg_norm, logsums, padding, polynomials, quantiles, questions, sampled, sets, slicewise, statistics,
 )  # fmt: skip
 
 # Types of operand that stand for themselves: the fast entries test membership here and nothing else.

@@ -9,6 +9,7 @@ import pytest
 from conventions import convention
 
 import dualdiff as dd
+from dualdiff.core import OPS
 from dualdiff.errors import ControlFlowError, NoDerivative
 
 INF, NAN = np.inf, np.nan
@@ -435,3 +436,24 @@ def test_wrong_argument_raises_as_numpy(call):
         call(HERM)
     with pytest.raises(ValueError):
         dd.jvp(call, (HERM,), (EYE,))
+
+
+# -------------------------------------------------- the inverse of a lower triangle, by halves
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 130, 301])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_inverse_of_lower_triangle_is_the_inverse(n, dtype):
+    r = np.random.default_rng(n)
+    a = r.normal(size=(2, n, n)) + (1j * r.normal(size=(2, n, n)) if dtype is np.complex128 else 0)
+    a = np.linalg.cholesky(a @ np.conj(a.mT) + n * np.eye(n))
+    y = OPS["inverse_of_lower"](a + np.triu(a.mT, 1))  # what is above the diagonal is not read
+    assert y.dtype == dtype and not np.triu(y, 1).any()
+    np.testing.assert_allclose(y @ a, np.broadcast_to(np.eye(n), a.shape), atol=1e-12)
+
+
+def test_gradient_through_a_large_cholesky_factor_is_the_inverse():
+    """The derivative of log det A is A^-1, by the factor's diagonal."""
+    n = 150
+    a = np.random.default_rng(n).normal(size=(n, n))
+    a = a @ a.T + n * np.eye(n)
+    found = dd.grad(lambda a: 2 * np.sum(np.log(np.diag(np.linalg.cholesky(a)))))(a)
+    np.testing.assert_allclose(found, np.linalg.inv(a), rtol=1e-9, atol=1e-12)
