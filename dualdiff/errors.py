@@ -13,6 +13,7 @@ class DualdiffError(Exception):
     anchor = "dualdiff"
 
     def __init__(self, found: str, remedy: str = ""):
+        self.found, self.remedy = found, remedy
         tail = f"  -> errors#{self.anchor}"
         super().__init__(f"{found}\n  {remedy}{tail}" if remedy else f"{found}{tail}")
 
@@ -59,7 +60,7 @@ class ConversionError(DualdiffError, TypeError):
     anchor = "conversion"
 
 
-class MutationError(DualdiffError, RuntimeError):
+class MutationError(DualdiffError, RuntimeError, TypeError):
     """An in-place write that cannot be followed."""
 
     anchor = "mutation"

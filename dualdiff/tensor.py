@@ -16,7 +16,7 @@ import numpy as np
 
 from dualdiff.avals import Aval
 from dualdiff.core import CONSTANT, FUNCTIONS, OPS, Op, Tracer, bind
-from dualdiff.errors import ConversionError, InputTypeError, MutationError, NoDerivative
+from dualdiff.errors import ControlFlowError, ConversionError, InputTypeError, MutationError, NoDerivative
 from dualdiff.memory import apart
 from dualdiff.ops import (
     arrange,
@@ -205,7 +205,13 @@ class Tensor(Tracer):
     __array_ufunc__ = ufunc_protocol({})
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
-        return ufuncs.call_function(func, args, kwargs)
+        try:
+            return ufuncs.call_function(func, args, kwargs)
+        except ControlFlowError as error:
+            if not error.found.startswith("a batched value"):
+                raise
+            # What was asked of a value below, where the name of the function is not known.
+            raise ControlFlowError(f"np.{func.__name__} of {error.found}", error.remedy) from None
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         # Looked up when asked: the namespace is made of everything below it, this file included.

@@ -2,7 +2,7 @@
 
 A row of a table begins with its number, as in "SP-1 abs has slope 0"; a test that stands alone is decorated
 with `convention`. So `pytest -k NAN-2` runs what holds that promise. The promises themselves are in
-promises.py, which test_promises.py keeps together with the tests.
+promises.toml, which test_promises.py keeps together with the tests.
 """
 
 import itertools

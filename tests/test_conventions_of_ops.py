@@ -1,4 +1,4 @@
-"""What the library prints of the kinks of each op is what is tested, at the points that each sentence names."""
+"""What the library prints of the kinks of each op is what is tested, at the points its sentence names."""
 
 import re
 from pathlib import Path

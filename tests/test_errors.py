@@ -692,6 +692,10 @@ INSIDE = {
         lambda: dd.vmap(lambda x: x * int(x))(X), ControlFlowError, TypeError,
         "a batched value of 3 examples cannot steer Python control flow.", USE_WHERE,
     ),
+    "nonzero-batched": golden(
+        lambda: dd.vmap(lambda x: np.nonzero(x)[0])(np.ones((2, 3))), ControlFlowError, TypeError,
+        "np.nonzero of a batched value of 2 examples cannot steer Python control flow.", USE_WHERE,
+    ),
     "mask-batched": golden(
         lambda: dd.vmap(lambda x: x[x > 1])(np.ones((2, 3))), ControlFlowError, TypeError,
         "indexing with a batched boolean mask: the shape of the result would depend on the example.",
