@@ -133,3 +133,42 @@ def test_source_shows_constants_and_a_line_for_each_step():
     assert source(0.5).startswith("c0 = ")
     with pytest.raises(InputTypeError, match="inside another transform"):
         dd.grad(lambda x: float(len(source(x))))(1.0)
+
+
+# -------------------------------------------------- large results in memory that is read for the last time
+BIG = np.linspace(0.1, 1.0, 10_000).reshape(100, 100)
+
+OVERWRITING = {
+    "chain": lambda x: np.exp(np.sin(x) * 2.0) + 1.0,
+    "twice the same": lambda x: (y := np.cos(x)) * y,
+    "read later": lambda x: (y := np.cos(x)) * 2.0 + y,
+    "a view is alive": lambda x: (y := np.cos(x), z := y.T, w := y * 2.0, w + z)[-1],
+    "a view of a row": lambda x: (y := np.cos(x), z := y[0], w := y * 2.0, w + z)[-1],
+    "a reshaped view": lambda x: (y := np.cos(x), z := y.reshape(-1), w := np.sin(y), z[:100] + w)[-1],
+    "the input": lambda x: np.sin(x) + x,
+    "other shape": lambda x: np.cos(x) + np.sin(x)[:, :, None][:3],
+    "other dtype": lambda x: np.real(np.exp(np.sin(x) * 1j) * (1 + 2j)),
+    "comparison": lambda x: np.where(np.sin(x) > np.cos(x), np.tan(x), 0.0),
+    "product": lambda x: (np.sin(x) @ np.cos(x)) * 2.0,
+    "two results": lambda x: (np.sin(x) * 2.0, np.sin(x)),
+}
+
+
+@pytest.mark.parametrize("f", OVERWRITING.values(), ids=OVERWRITING)
+def test_overwriting_changes_no_result_input_or_constant(f):
+    replayed = dd.replay(f)
+    for x in (BIG, 2 * BIG, BIG):
+        given = x.copy()
+        found, expected = replayed(given), f(x)
+        np.testing.assert_array_equal(given, x)
+        for a, b in zip(np.atleast_1d(found), np.atleast_1d(expected), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_large_results_take_memory_that_is_free_and_small_ones_new():
+    f = lambda x: np.exp(np.sin(x) * 2.0)  # noqa: E731
+    source = dd.replay(f).source
+    assert "multiply(v0, c0, out=v0)" in source(BIG) and "exp(v1, out=v1)" in source(BIG)
+    assert "v0 * c0" in source(BIG[0]) and "exp(v1)" in source(BIG[0])
+    shown = dd.replay(lambda x: (y := np.sin(x), y.T + np.cos(y))[-1]).source(BIG)
+    assert "cos(v0)" in shown

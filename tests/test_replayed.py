@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+import dualdiff.modes.program
 from dualdiff.errors import ControlFlowError, InputTypeError
 
 rng = np.random.default_rng(5)
 A = rng.normal(size=(4, 3))
 X, Y = rng.normal(size=3), rng.normal(size=3)
+
+
+@pytest.fixture(autouse=True)
+def small_arrays_are_overwritten(monkeypatch):
+    """As large ones are, whose memory costs more than the arithmetic."""
+    monkeypatch.setattr(dualdiff.modes.program, "LARGE", 0)
 
 
 def loss(x):

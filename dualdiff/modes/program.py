@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dualdiff.ops.reductions import reduce_mean, reduce_sum
 from dualdiff.quiet import quiet
 
 # One step: the function and the name of its op, the places of its arguments, its static parameters, the place
@@ -32,8 +34,11 @@ class Program:
     interpreter does no more than find their names.
     """
 
-    def __init__(self, inputs: list[int], places: list, steps: list[Step], ends: list[int]):
-        """`places` holds the constants; inputs, results of steps and ends are known by their places."""
+    def __init__(
+        self, inputs: list[int], places: list, steps: list[Step], ends: list[int], sizes: dict | None = None
+    ):
+        """`places` holds the constants; inputs, results of steps and ends are known by their places. `sizes`
+        has shape and dtype of arrays that steps make, by place."""
         self.steps = needed(steps, set(ends))
         made = {step[4] + k for step in self.steps for k in range(max(step[5], 1))}
         read = set(ends).union(*(step[2] for step in self.steps)) - made - set(inputs)
@@ -41,7 +46,8 @@ class Program:
         names = {place: f"{letter}{k}" for letter, group in letters.items() for k, place in enumerate(group)}
         self.constants = {names[k]: places[k] for k in letters["c"]}
         known: dict[str, Any] = dict(self.constants)
-        lines = [line for step in self.steps for line in spelled(step, names, known)]
+        free = overwritten(self.steps, sizes or {})
+        lines = [line for step in self.steps for line in spelled(step, names, known, free.get(step[4]))]
         heading = f"def program({', '.join([names[k] for k in inputs])}):"
         ending = f"return [{', '.join([names[k] for k in ends])}]"
         self.source = "\n    ".join([heading, *lines, ending])
@@ -60,13 +66,16 @@ class Program:
         return "\n".join([*constants, "", self.source] if constants else [self.source])
 
 
-def spelled(step: Step, names: dict[int, str], known: dict[str, Any]) -> list[str]:
-    """The lines of one step; what they name that is no place is put into `known`."""
+def spelled(step: Step, names: dict[int, str], known: dict[str, Any], free: int | None = None) -> list[str]:
+    """The lines of one step; what they name that is no place is put into `known`. `free` is the place of an
+    array that may be overwritten by the result."""
     function, name, read, params, put, parts, dropped = step
     args = [names[k] for k in read]
     # A Python complex number computes by itself, as Python does, where the other operand is a NumPy number.
     weak = any(type(known.get(arg)) is complex for arg in args)
-    if function in SYMBOLS and not params and not weak:
+    if free is not None:
+        call = f"{bound(name, function, known)}({', '.join(args)}, out={names[free]})"
+    elif function in SYMBOLS and not params and not weak:
         call = SYMBOLS[function].format(*args)
     else:
         if not all(map(is_name, params)):
@@ -78,6 +87,36 @@ def spelled(step: Step, names: dict[int, str], known: dict[str, Any]) -> list[st
     if done := [names[k] for k in sorted(dropped) if names[k][0] == "v"]:
         lines.append(f"del {', '.join(done)}")  # its memory is free for the next
     return lines
+
+
+LARGE = 2**15  # bytes from which memory that was just read is worth more than new one
+SUMS = frozenset([reduce_sum.evaluate, reduce_mean.evaluate])  # whose results show no memory of the argument
+
+
+def overwritten(steps: list[Step], sizes: dict[int, tuple]) -> dict[int, int]:
+    """For the result of a step the place of an operand to put it in: an array of its kind, made by a step,
+    that nobody reads any more and nobody has a view of. Large results cost page faults, not arithmetic."""
+    fresh, found = set(), {}
+    shown = {k for step in steps if not is_fresh(step) for k in step[2]}
+    for step in steps:
+        function, _, read, params, put, parts, dropped = step
+        if not is_fresh(step):
+            continue
+        if put in sizes and not parts and put not in shown:
+            fresh.add(put)
+        size = sizes.get(put)
+        if size is None or params or math.prod(size[0]) * size[1].itemsize < LARGE:
+            continue
+        if isinstance(function, np.ufunc) and function.signature is None and function.nout == 1:
+            free = [k for k in read if k in fresh and k in dropped and sizes[k] == size]
+            if free:
+                found[put] = free[0]
+    return found
+
+
+def is_fresh(step: Step) -> bool:
+    """Whether the result of a step is memory of its own for certain."""
+    return isinstance(step[0], np.ufunc) or step[0] in SUMS
 
 
 def bound(name: str, value: Any, known: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from dualdiff.tensor import FLOAT64, LIFTS, Tensor, slot
 class RecordLevel(Level):
     """A level that keeps a list of steps, and one place for every input, constant and result."""
 
-    __slots__ = ("steps", "places", "inputs", "known", "constants", "lock")
+    __slots__ = ("steps", "places", "inputs", "known", "constants", "sizes", "lock")
 
     def __init__(self, f: Callable | None = None):
         super().__init__("replay", f)
@@ -31,6 +31,7 @@ class RecordLevel(Level):
         self.steps: list[Step] = []
         self.places: list[Any] = []  # constants; None where a step or an input puts a value
         self.inputs: list[int] = []
+        self.sizes: dict[int, tuple] = {}  # shape and dtype of the arrays that steps made, by their places
         self.known: dict[Any, Any] = {}  # what was computed before, by op, places and parameters
         self.constants: dict[tuple, int] = {}  # places of arrays, by where and how they lay in memory
 
@@ -126,6 +127,9 @@ class Recorded(Tensor):
         for _ in parts[1:]:
             level.reserve()
         level.steps.append((function, op.name, places, params, first, len(parts) if op.multiple else 0, ()))
+        for k, part in enumerate(parts):
+            if type(part) is np.ndarray:
+                level.sizes[first + k] = part.shape, part.dtype
         parts = tuple(Recorded(level, part, first + k) for k, part in enumerate(parts))
         y = parts if op.multiple else parts[0]
         if key is not None:
@@ -139,7 +143,7 @@ RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
 def program_of(level: RecordLevel, results: list) -> Program:
     """What was recorded, as far as these results need it."""
     ends = [x.place if type(x) is Recorded else level.reserve(x) for x in results]
-    return Program(level.inputs, level.places, level.steps, ends)
+    return Program(level.inputs, level.places, level.steps, ends, level.sizes)
 
 
 def unchanged(op: Op, args: tuple, y: Any) -> Recorded | None:
