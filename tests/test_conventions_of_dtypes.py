@@ -5,7 +5,6 @@ import pytest
 from conventions import convention, each_mode, table
 
 import dualdiff as dd
-import dualdiff.numpy as dnp
 
 X = np.array([1.0, 2.0, 3.0])
 F32 = X.astype(np.float32)
@@ -87,7 +86,7 @@ PLAIN = pytest.mark.parametrize(
         ("INT-12 the place of the largest", np.argmax),
         ("INT-12 a test for nan", np.isnan),
         ("INT-12 an order", np.argsort),
-        ("INT-12 the bins of values", lambda x: dnp.searchsorted(np.array([1.5, 2.5]), x)),
+        ("INT-12 the bins of values", lambda x: np.searchsorted(np.array([1.5, 2.5]), x)),
         ("INT-12 the places of what is not zero", lambda x: np.nonzero(x)[0]),
         ("INT-13 integers", lambda x: x.astype(int)),
     ),

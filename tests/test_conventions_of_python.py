@@ -251,7 +251,7 @@ def test_reflected_operator_is_one_operation(mode):
         ("NP-6 ER-3 a method of a ufunc without one", np.power.reduce, r"np\.power\.reduce"),
         ("NP-7 out= of a plain array", lambda x: np.sum(x, out=np.zeros(())), "out="),
         ("NP-7 NP-8 signature=", lambda x: np.add(x, 1, signature="dd->d"), "signature="),
-        ("NP-7 subok= that is asked for", lambda x: np.less(x, 1, dtype=bool), "dtype="),
+        ("NP-7 dtype= of a comparison", lambda x: np.less(x, 1, dtype=bool), "dtype="),
         ("NP-8 where= without out=", lambda x: np.add(x, x, where=X > 1), "where="),
         ("NP-8 out= of a plain array", lambda x: np.add(x, 1.0, out=np.zeros(3)), "out="),
     ),
