@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import OPS, Level, Op, bind
+from dualdiff.core import OPS, Op, bind
 from dualdiff.modes.scaled import LARGE, Scaled
 from dualdiff.modes.seeds import Lanes
 from dualdiff.tensor import PLAIN
@@ -63,14 +63,6 @@ class Diagonal(Lanes):
 
     def on(self, d: Any) -> Diagonal:
         return Diagonal(d, self.lanes, self.first)
-
-    @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
-        follow = FOLLOW.get(op.name)
-        y = None if follow is None else follow(*args, **params)
-        if y is not None:
-            return y
-        return op(*(x.full() if type(x) is Diagonal else x for x in args), **params)
 
 
 # -------------------------------------------------- the ops that keep it diagonal, or None where they do not
@@ -134,7 +126,7 @@ def cut_in_front(x: Diagonal, *, key: tuple) -> Diagonal | None:
     return Diagonal(x.d[key[1]], x.lanes, x.first + start * math.prod(x.d.shape[1:]))
 
 
-FOLLOW: dict[str, Callable] = {
+Diagonal.follow = {
     "multiply": scaled,
     "divide": divided,
     "negative": lambda x: x.on(-x.d),
@@ -145,7 +137,7 @@ FOLLOW: dict[str, Callable] = {
 
 
 def _operator(op: Op) -> Callable:
-    follow = FOLLOW[op.name]
+    follow = Diagonal.follow[op.name]
 
     def call(x, y):
         z = follow(x, y) if type(y) in PLAIN else None

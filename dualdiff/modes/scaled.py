@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Level, Op
 from dualdiff.modes.seeds import Lanes
 from dualdiff.quiet import quiet
 
@@ -47,14 +46,6 @@ class Scaled(Lanes):
 
     def on(self, d: Any) -> Scaled:
         return Scaled(self.base, d)
-
-    @classmethod
-    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
-        follow = FOLLOW.get(op.name)
-        y = None if follow is None else follow(*args, **params)
-        if y is not None:
-            return y
-        return op(*(x.full() if type(x) is Scaled else x for x in args), **params)
 
 
 # -------------------------------------------------- the ops that keep it, or None where they do not
@@ -100,7 +91,7 @@ def averaged(x: Scaled, *, axis: tuple[int, ...], dtype: Any = None) -> Any:
     return None if y is None else y / max(1, x.shape[1])
 
 
-FOLLOW: dict[str, Callable] = {
+Scaled.follow = {
     "multiply": times,
     "divide": divided,
     "negative": lambda x: x.on(-x.d),

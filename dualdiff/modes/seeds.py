@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualdiff.core import Level
+from dualdiff.core import Level, Op
 from dualdiff.tensor import Tensor
 
 INSIDE = Level("lanes")
@@ -19,6 +20,8 @@ class Lanes(Tensor):
     __slots__ = ()
     level = INSIDE
     d: Any
+    # Per class: op name -> a function of its arguments that gives lanes of the class, or None if it cannot.
+    follow: dict[str, Callable]
 
     def again(self) -> Lanes:
         return self
@@ -33,3 +36,11 @@ class Lanes(Tensor):
     def on(self, d: Any) -> Lanes:
         """The same lanes with other numbers."""
         raise NotImplementedError
+
+    @classmethod
+    def interpret(cls, op: Op, level: Level, args: tuple, params: dict) -> Any:
+        follow = cls.follow.get(op.name)
+        y = None if follow is None else follow(*args, **params)
+        if y is not None:
+            return y
+        return op(*(x.full() if isinstance(x, Lanes) else x for x in args), **params)
