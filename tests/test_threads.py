@@ -241,7 +241,7 @@ def test_sparse_plans_are_shared():
 
 def test_threads_inside_a_recorded_function_write_one_program():
     """Every step has places of its own, also if a thread is stopped between taking one and numbering it."""
-    from dualdiff.modes.replay import Program, RecordLevel
+    from dualdiff.modes.replay import RecordLevel, program_of
 
     class Slow(list):
         def append(self, x):
@@ -258,7 +258,7 @@ def test_threads_inside_a_recorded_function_write_one_program():
             y = np.sin(y) * (k + 1.0) + x
         return y
 
-    program = Program(level, [sum(together(work))])
+    program = program_of(level, [sum(together(work))])
     level.close()
     expected = 0.0
     for k in range(THREADS):
