@@ -1,6 +1,7 @@
 """Automatic differentiation on NumPy: forward and reverse mode for everything, from one registry of ops."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from dualdiff import errors
 from dualdiff.declare import elementwise, op
@@ -13,31 +14,38 @@ from dualdiff.transforms.derivative import (
     value_and_grad,
     value_and_jacobian,
 )
-from dualdiff.transforms.explanation import explain_mode
 from dualdiff.transforms.linear import jvp, linearize, stop_gradient, vjp
 from dualdiff.transforms.second import hessian, hvp
 from dualdiff.tree import register_container
 
+if TYPE_CHECKING:  # a type checker sees at once what Python imports when it is first used
+    from dualdiff.covered import coverage
+    from dualdiff.teach import compare_modes, explain
+    from dualdiff.transforms.ambience import debug, strong_zero
+    from dualdiff.transforms.branches import where_safe
+    from dualdiff.transforms.checkpoint import checkpoint, checkpointed_loop
+    from dualdiff.transforms.custom import custom_jvp, custom_vjp
+    from dualdiff.transforms.explanation import explain_mode
+    from dualdiff.transforms.replaying import replay
+
+# Names imported when first used, all at once would double the time of import; and where they are.
+LATER = {
+    "numpy": "", "sparse": "", "testing": "", "teach": "",
+    "compare_modes": "teach", "explain": "teach", "coverage": "covered",
+    "explain_mode": "transforms.explanation", "replay": "transforms.replaying",
+    "debug": "transforms.ambience", "strong_zero": "transforms.ambience", "where_safe": "transforms.branches",
+    "checkpoint": "transforms.checkpoint", "checkpointed_loop": "transforms.checkpoint",
+    "custom_jvp": "transforms.custom", "custom_vjp": "transforms.custom",
+}  # fmt: skip
+
 
 def __getattr__(name: str):
-    """dualdiff.numpy, testing and so on, imported when first used: they would double the time of import."""
-    if name in ("numpy", "sparse", "testing", "teach"):
+    """dualdiff.numpy, testing and so on."""
+    if name not in LATER:
+        raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
+    if not LATER[name]:
         return importlib.import_module(f"dualdiff.{name}")
-    if name in ("compare_modes", "explain"):
-        return getattr(importlib.import_module("dualdiff.teach"), name)
-    if name in ("debug", "strong_zero"):
-        return getattr(importlib.import_module("dualdiff.transforms.ambience"), name)
-    if name in ("checkpoint", "checkpointed_loop"):
-        return getattr(importlib.import_module("dualdiff.transforms.checkpoint"), name)
-    if name in ("custom_jvp", "custom_vjp"):
-        return getattr(importlib.import_module("dualdiff.transforms.custom"), name)
-    if name == "replay":
-        return importlib.import_module("dualdiff.transforms.replaying").replay
-    if name == "where_safe":
-        return importlib.import_module("dualdiff.transforms.branches").where_safe
-    if name == "coverage":
-        return importlib.import_module("dualdiff.covered").coverage
-    raise AttributeError(f"module 'dualdiff' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"dualdiff.{LATER[name]}"), name)
 
 
 __version__ = "0.1.0"

@@ -126,7 +126,7 @@ def numeric(op: Op, y: Any) -> Any:
 
 def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
     """Give `cls` its entries for one op: for the ufunc, and for the operators if it has some."""
-    cls.entries[op.evaluate] = entry(op, op.evaluate)
+    cls.entries.add(op, entry)
     if op.name in OPERATORS:
         method, reflected, plain = OPERATORS[op.name]
         direct = entry(op, plain)
@@ -136,14 +136,32 @@ def install(cls: type[Tensor], op: Op, entry: Callable[[Op, Callable], Callable]
             setattr(cls, reflected, other_way or (lambda self, other: direct(other, self)))
 
 
-def ufunc_protocol(entries: dict[Callable, Callable]) -> Callable:
+class Entries(dict):
+    """A ufunc -> its fast entry in one mode, made when it is first asked for; None where there is none."""
+
+    def __init__(self) -> None:
+        self.unmade: dict[Callable, tuple[Op, Callable]] = {}
+
+    def add(self, op: Op, entry: Callable[[Op, Callable], Callable]) -> None:
+        self.pop(op.evaluate, None)  # of the op before it was declared again
+        self.unmade[op.evaluate] = op, entry
+
+    def __missing__(self, ufunc: Callable) -> Callable | None:
+        if ufunc not in self.unmade:
+            return None
+        op, entry = self.unmade[ufunc]
+        self[ufunc] = made = entry(op, ufunc)
+        return made
+
+
+def ufunc_protocol(entries: Entries) -> Callable:
     """NumPy's protocol for ufuncs, for the tensors with these fast entries."""
 
     def __array_ufunc__(
         self: Tensor, ufunc: np.ufunc, method: str, x: Any, *others: Any, **kwargs: Any
     ) -> Any:
         if not kwargs and method == "__call__":
-            entry = entries.get(ufunc) or FUNCTIONS.get(ufunc)
+            entry = entries[ufunc] or FUNCTIONS.get(ufunc)
             if entry is not None:
                 return entry(x, *others) if others else entry(x)
         return ufuncs.call(ufunc, method, (x, *others), kwargs)
@@ -176,10 +194,10 @@ class Tensor(Tracer):
     __hash__ = object.__hash__
     part: Any
     alias: Any
-    entries: dict[Callable, Callable]  # per mode: a ufunc -> its fast entry
+    entries: Entries  # per mode
 
     def __init_subclass__(cls) -> None:
-        cls.entries = {}
+        cls.entries = Entries()
         if "__array_ufunc__" not in vars(cls):
             cls.__array_ufunc__ = ufunc_protocol(cls.entries)  # type: ignore[method-assign]
         for name in SETTABLE:
@@ -202,7 +220,7 @@ class Tensor(Tracer):
         return self.primal.concrete() if isinstance(self.primal, Tensor) else self.primal
 
     # ---------------------------------------------------------------- NumPy's protocols
-    __array_ufunc__ = ufunc_protocol({})
+    __array_ufunc__ = ufunc_protocol(Entries())
 
     def __array_function__(self, func: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
         try:

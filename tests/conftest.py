@@ -73,7 +73,8 @@ def restless():
 @pytest.fixture
 def unregistered():
     """Ops declared in the test leave the registry with it, so that tests of the registry never meet them."""
-    tables = [OPS, FUNCTIONS, *(kind.entries for kind in Tensor.__subclasses__())]
+    entries = [kind.entries for kind in Tensor.__subclasses__()]
+    tables = [OPS, FUNCTIONS, *entries, *(kind.unmade for kind in entries)]
     before = [dict(table) for table in tables]
     yield
     for table, kept in zip(tables, before, strict=True):

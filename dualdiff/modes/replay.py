@@ -8,6 +8,7 @@ holds for other inputs only if no value steered Python, so a recorded value refu
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -55,7 +56,7 @@ class RecordLevel(Level):
         x = np.asarray(x)
         key = x.__array_interface__["data"], x.shape, x.strides, x.dtype
         place = self.constants.get(key)
-        if place is None or not np.array_equal(self.places[place], x, equal_nan=x.dtype.kind in "fc"):
+        if place is None or self.places[place].tobytes() != x.tobytes():  # not ==, which -0.0 and 0.0 are
             self.constants[key] = place = self.reserve(np.array(x))
         return place
 
@@ -117,6 +118,8 @@ class Recorded(Tensor):
         values = [x.value if type(x) is cls else x for x in args]
         function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate
         y = function(*values, **params)
+        if function is np.power and type(y) is np.float64 and not any(isinstance(x, np.ndarray) for x in values):
+            function = operator.pow  # of arrays ** is sqrt at 0.5, and an int8 for squares of bool
         same = unchanged(op, args, y)
         if same is not None:
             return same.again()
@@ -142,7 +145,7 @@ RESHAPING = frozenset(["reshape_to", "expand_to", "convert"])
 
 def program_of(level: RecordLevel, results: list) -> Program:
     """What was recorded, as far as these results need it."""
-    ends = [x.place if type(x) is Recorded else level.reserve(x) for x in results]
+    ends = [x.place if type(x) is Recorded else level.constant(x) for x in results]
     return Program(level.inputs, level.places, level.steps, ends, level.sizes)
 
 
@@ -150,7 +153,7 @@ def unchanged(op: Op, args: tuple, y: Any) -> Recorded | None:
     """The argument that the result equals to the last bit, whatever its numbers are; None for most ops."""
     if op.name in RESHAPING:
         return args[0] if (y.shape, y.dtype) == (args[0].shape, args[0].dtype) else None
-    if op.name == "multiply":
+    if op.name == "multiply" and y.dtype.kind != "c":  # inf + 1j times 1 + 0j has a nan
         for x, one in (args, args[::-1]):
             kept = type(x) is Recorded and (y.shape, y.dtype) == (x.shape, x.dtype)
             if kept and not isinstance(one, Tracer) and np.all(one == np.ones((), y.dtype)):

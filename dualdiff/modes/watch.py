@@ -167,7 +167,7 @@ BARE = ((WatchedDual, DualTensor, forward.entry), (WatchedTape, TapeTensor, reve
 
 def _install(op: Op) -> None:
     for cls, bare, bare_entry in BARE:
-        if op.evaluate in bare.entries:
+        if bare.entries[op.evaluate]:
             install(cls, op, entry_of(cls, bare, bare_entry))
         elif op.name in OPERATORS:
             method, reflected, _ = OPERATORS[op.name]

@@ -9,20 +9,19 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import string
 
 import numpy as np
 
 from dualdiff.avals import Aval
 from dualdiff.declare import numpy_function, op, refuse
 from dualdiff.domains import reals
-from dualdiff.ops.structural import (
-    as_array,
-    astype,
-    broadcast_to,
-    moveaxis,
-    reshape_to,
-)
+from dualdiff.ops.structural import as_array, astype, broadcast_to, moveaxis, reshape_to
+
+# Labels of axes; the module that has them as constants takes as long to import as a chapter of ops.
+CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = (
+    CAPITALS + CAPITALS.lower()
+)  # in the order of the numbers of NumPy's other spelling, as sorting needs
 
 
 def conjugated(x):
@@ -99,7 +98,7 @@ def right_bar(y_bar, a, b):
 
 def product_labels(a: int, b: int) -> tuple[tuple[str, str], str]:
     """The labels of a matrix product of operands with so many axes; a vector lacks the axis of its side."""
-    stack = string.ascii_uppercase[: max(a, b, 2) - 2]
+    stack = CAPITALS[: max(a, b, 2) - 2]
     left = stack[max(len(stack) - a + 2, 0) :] + "ik"[-a:]
     right = stack[max(len(stack) - b + 2, 0) :] + "kj"[:b]
     return (left, right), stack + "i" * (a > 1) + "j" * (b > 1)
@@ -337,7 +336,7 @@ class contraction:
 
 def fresh(inputs, count: int) -> str:
     """Labels that no operand has."""
-    free = [letter for letter in string.ascii_letters if not any(letter in term for term in inputs)]
+    free = [letter for letter in LETTERS if not any(letter in term for term in inputs)]
     if len(free) < count:
         raise ValueError("einsum: more than 52 labels are needed")
     return "".join(free[:count])
@@ -367,12 +366,11 @@ def explicit(subscripts: str, ndims: tuple[int, ...]) -> str:
 
 def from_sublists(operands: tuple) -> tuple[str, list]:
     """Subscripts and operands from the form (x, [0, 1], y, [1, 2], ..., [0, 2])."""
-    letters = string.ascii_uppercase + string.ascii_lowercase  # in the order of the numbers, as sorting needs
 
     def word(sublist):
-        if any(k is not Ellipsis and not 0 <= operator.index(k) < len(letters) for k in sublist):
-            raise ValueError(f"subscript is not within the valid range [0, {len(letters)})")
-        return "".join("..." if k is Ellipsis else letters[operator.index(k)] for k in sublist)
+        if any(k is not Ellipsis and not 0 <= operator.index(k) < len(LETTERS) for k in sublist):
+            raise ValueError(f"subscript is not within the valid range [0, {len(LETTERS)})")
+        return "".join("..." if k is Ellipsis else LETTERS[operator.index(k)] for k in sublist)
 
     pairs = len(operands) // 2
     subscripts = ",".join(word(sublist) for sublist in operands[1 : 2 * pairs : 2])

@@ -125,7 +125,7 @@ def number_or_value(x: Any) -> Any:
 def unary(name: str, f: Callable, label: str = "", *, floating: bool = True) -> Callable:
     """PyTorch's function `name`, which is NumPy's f element by element; integers become floating if asked."""
     label = label or f"{name.capitalize()}Backward0"
-    entry: Any = TapeTensor.entries.get(getattr(f, "evaluate", f))
+    entry: Any = TapeTensor.entries[getattr(f, "evaluate", f)]
     op: Any = OPS.get(getattr(f, "__name__", ""))
     fast = entry is not None and op is not None and op.kind == "elementwise"
 

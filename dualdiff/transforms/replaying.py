@@ -111,6 +111,16 @@ def is_input(x: Any) -> bool:
     return isinstance(x, (float, complex, np.inexact))
 
 
+def shown_by(given: list) -> set[int]:
+    """The arrays among these, and those that they are views of: a view of a view knows the last alone."""
+    found = set()
+    for x in given:
+        while isinstance(x, np.ndarray):
+            found.add(id(x))
+            x = x.base
+    return found
+
+
 class Recording:
     """The program of one kind of arguments, and how its results become those of the function."""
 
@@ -141,7 +151,7 @@ class Recording:
                     results[k] = y[()]
                 continue
             if used is None:
-                used = {id(x) for x in given}
+                used = shown_by(given)
             results[k] = self.own(np.asarray(y), used)
         return tuple(results) if self.pair else unflatten(self.tree, results)
 
