@@ -73,7 +73,11 @@ def restless():
 @pytest.fixture
 def unregistered():
     """Ops declared in the test leave the registry with it, so that tests of the registry never meet them."""
-    entries = [kind.entries for kind in Tensor.__subclasses__()]
+    importlib.import_module("dualdiff.modes.watch")  # whose tensors have entries of their own
+    kinds = Tensor.__subclasses__()
+    entries = [
+        kind.entries for kind in (*kinds, *(below for kind in kinds for below in kind.__subclasses__()))
+    ]
     tables = [OPS, FUNCTIONS, *entries, *(kind.unmade for kind in entries)]
     before = [dict(table) for table in tables]
     yield

@@ -2,6 +2,7 @@
 
 import gc
 import keyword
+import operator
 import weakref
 
 import numpy as np
@@ -13,6 +14,7 @@ from dualdiff.modes.program import SYMBOLS, Program
 
 EDGES = np.array([0.0, -0.0, 1.0, -2.5, 1e300, np.inf, -np.inf, np.nan])
 NUMBERS = [np.float64(x) for x in EDGES]
+OF_TWO = [f for f in SYMBOLS if f not in (np.negative, np.matmul, operator.pow)]
 
 
 def run(function, *args, params=None, name="f"):
@@ -22,7 +24,7 @@ def run(function, *args, params=None, name="f"):
     return made.run(list(args))[0]
 
 
-@pytest.mark.parametrize("function", [f for f in SYMBOLS if f.nin == 2 and f is not np.matmul])
+@pytest.mark.parametrize("function", OF_TWO)
 def test_symbol_of_two_arguments_gives_the_bits_of_the_function(function):
     pairs = [(a, b) for a in NUMBERS for b in NUMBERS] + [(EDGES[:, None], EDGES), (EDGES + 1j, EDGES)]
     with np.errstate(all="ignore"):
@@ -37,7 +39,33 @@ def test_symbols_of_one_argument_and_of_matrices_do_too():
     np.testing.assert_array_equal(run(np.negative, EDGES), -EDGES)
     a = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(run(np.matmul, a, a.T), a @ a.T)
-    assert set(SYMBOLS) - {f for f in SYMBOLS if f.nin == 2} == {np.negative}
+    assert set(SYMBOLS) - set(OF_TWO) == {np.negative, np.matmul, operator.pow}
+
+
+def test_symbol_of_powers_of_numbers_gives_the_bits_of_numpys_function():
+    with np.errstate(all="ignore"):
+        for a, b in [(a, b) for a in NUMBERS for b in (*NUMBERS, 2, -1, 3.5)]:
+            expected, found = np.power(a, b), run(operator.pow, a, b)
+            assert type(found) is type(expected)
+            np.testing.assert_array_equal(found, expected)
+            assert np.signbit(found) == np.signbit(expected)
+
+
+@pytest.mark.parametrize("x", [np.array([0.5, 2.0]), np.float64(2.0), np.array(2.0), np.float32(0.3)])
+def test_powers_have_the_dtype_and_the_bits_of_numpys_function(x):
+    for f in (lambda x: np.power(x > 1, 2), lambda x: np.power(x, 3), lambda x: np.power(x - np.inf, 0.5)):
+        with np.errstate(all="ignore"):
+            found, expected = dd.replay(f)(x), f(x)
+        assert found.dtype == expected.dtype
+        if np.ndim(x) or f(x).dtype.kind != "f":
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_name_that_was_made_is_not_given_twice():
+    calls = [(name, lambda x, k=k: x * k) for k, name in enumerate(["f", "f_2", "f", "f_3", "f"], 2)]
+    steps = [(call, name, (0,), {}, k, 0, ()) for k, (name, call) in enumerate(calls, 1)]
+    program = Program([0], [None] * 6, steps, [1, 2, 3, 4, 5])
+    assert program.run([np.float64(1.0)]) == [2, 3, 4, 5, 6]
 
 
 def test_python_complex_number_beside_a_number_computes_as_numpy_does():

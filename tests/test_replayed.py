@@ -100,6 +100,41 @@ def test_results_are_the_callers_own():
     np.testing.assert_array_equal(c, np.ones(3))
 
 
+def test_results_show_no_memory_behind_an_input_that_is_a_view():
+    behind = rng.normal(size=(4, 3))
+    given = behind[1:]
+    for y in dd.replay(lambda x: (x.T, x[0], x.reshape(-1)))(given):
+        assert not np.shares_memory(y, behind)
+
+
+def test_constant_result_is_what_it_was_at_the_recording():
+    c, n = np.ones(3), np.arange(3)
+    fast = dd.replay(lambda x, n: (x * 2.0, c, n))
+    fast(X, n)
+    c[:] = 5.0
+    n[:] = 7
+    _, found, whole = fast(X, np.arange(3))
+    np.testing.assert_array_equal(found, np.ones(3))
+    np.testing.assert_array_equal(whole, np.arange(3))
+
+
+def test_constant_whose_zeros_change_their_sign_is_another_constant():
+    def f(x, c):
+        y = np.copysign(x, c)
+        c[:] = -0.0
+        return y, np.copysign(x, c)
+
+    plus, minus = dd.replay(lambda x: f(x, np.zeros(3)))(X)
+    np.testing.assert_array_equal(plus, np.abs(X))
+    np.testing.assert_array_equal(minus, -np.abs(X))
+
+
+def test_complex_infinity_times_one_is_that_of_numpy():
+    x = np.array([complex(np.inf, 1.0), 2.0 + 1j])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(dd.replay(lambda x: x * 1.0)(x), x * 1.0)
+
+
 def test_value_that_steers_is_refused():
     for f in (lambda x: x if x[0] > 0 else -x, lambda x: np.sin(float(x[0])), lambda x: x[x > 0]):
         with pytest.raises(ControlFlowError):

@@ -118,8 +118,8 @@ class Recorded(Tensor):
         values = [x.value if type(x) is cls else x for x in args]
         function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate
         y = function(*values, **params)
-        if function is np.power and type(y) is np.float64 and not any(isinstance(x, np.ndarray) for x in values):
-            function = operator.pow  # of arrays ** is sqrt at 0.5, and an int8 for squares of bool
+        if function is np.power and type(y) is np.float64 and np.ndarray not in map(type, values):
+            function = operator.pow  # not of arrays, whose ** has shortcuts: the square of a bool is an int8
         same = unchanged(op, args, y)
         if same is not None:
             return same.again()
