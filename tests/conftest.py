@@ -4,6 +4,7 @@ Warnings are errors (pyproject.toml). `pytest --slow` runs the tests marked slow
 `--hypothesis-profile=long`, or HYPOTHESIS_PROFILE=long, draws many more examples.
 """
 
+import importlib
 import importlib.util
 import os
 import sys
