@@ -32,7 +32,7 @@ class Level:
         self.transform = transform
         inner = getattr(f, "__wrapped__", f)  # of a transform inside another
         # Names f and the user's line without keeping f alive: its code, or its name where it has none.
-        self.named: Any = getattr(inner, "__code__", None) or getattr(f, "__name__", type(f).__name__)
+        self.named: Any = getattr(inner, "__code__", None) or getattr(inner, "__name__", type(inner).__name__)
 
     @property
     def function(self) -> str:

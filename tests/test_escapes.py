@@ -404,6 +404,22 @@ def test_a_result_made_of_an_escape_is_not_cached():
     assert cached(3.0) == 6.0
 
 
+@pytest.mark.parametrize(
+    "transform", [dd.grad, lambda f: dd.grad(dd.grad(f)), lambda f: dd.grad(dd.replay(f))]
+)
+def test_escape_from_an_object_that_is_called_names_its_class(transform):
+    place = []
+
+    class Model:
+        def __call__(self, x):
+            place.append(x)
+            return x * 2
+
+    transform(Model())(1.5)
+    with pytest.raises(EscapedTensor, match=r"\(Model\)"):
+        place[-1] + 1
+
+
 def test_escape_of_an_inner_level_into_the_outer_function():
     pair = [lambda f: lambda x: dd.jvp(f, (x,), (1.0,))[1], lambda f: dd.grad(f, mode="reverse")]
     for d, e in itertools.product(pair, repeat=2):

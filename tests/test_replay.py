@@ -79,6 +79,14 @@ def test_program_does_what_the_results_need_and_each_thing_once():
     assert [step[0].__name__ for step in made.steps] == ["cos", "multiply", "multiply", "add"]
 
 
+def test_op_of_several_results_is_done_once_as_well():
+    def f(x):
+        return np.modf(x)[0] * np.modf(x)[1] + np.linalg.slogdet(np.outer(x, x) + np.eye(3))[1]
+
+    x = np.array([1.5, -2.25, 3.0])
+    np.testing.assert_array_equal(dd.replay(f)(x), f(x))
+
+
 def test_constants_are_what_they_were_when_they_were_read():
     buffer = np.zeros(4)
 

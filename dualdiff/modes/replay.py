@@ -114,7 +114,8 @@ class Recorded(Tensor):
         """What op gives, and the step that gives it."""
         key = step_key(op, args, params)
         if key is not None and key in level.known:
-            return level.known[key].again()  # an object of its own, since one may be written to
+            y = level.known[key]  # again as objects of its own, since one may be written to
+            return tuple([part.again() for part in y]) if op.multiple else y.again()
         values = [x.value if type(x) is cls else x for x in args]
         function = op if any(isinstance(x, Tracer) for x in values) else op.evaluate
         y = function(*values, **params)
