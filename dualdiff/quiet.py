@@ -1,8 +1,8 @@
 """`with quiet():` is np.errstate(all="ignore") in a third of its time, for what runs at every op or sweep.
 
 NumPy keeps what it does about floating-point errors in a context variable. Its value for "ignore everything"
-is read once, here; to enter is then to set the variable, and to leave is to set it back. A NumPy that
-keeps it elsewhere is asked through np.errstate.
+is read once, here (with the size of its buffers, which changes no value); to enter is then to set the
+variable, and to leave is to set it back. A NumPy that keeps it elsewhere is asked through np.errstate.
 """
 
 from __future__ import annotations

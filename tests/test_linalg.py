@@ -457,3 +457,19 @@ def test_gradient_through_a_large_cholesky_factor_is_the_inverse():
     a = a @ a.T + n * np.eye(n)
     found = dd.grad(lambda a: 2 * np.sum(np.log(np.diag(np.linalg.cholesky(a)))))(a)
     np.testing.assert_allclose(found, np.linalg.inv(a), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_not_finite_in_the_triangle_read_has_no_zero_gradient(mode):
+    a = np.diag([2.0, np.nan, 3.0])
+    assert np.isnan(np.linalg.cholesky(a)).any()
+    assert np.isnan(dd.grad(lambda a: np.sum(np.linalg.cholesky(a)), mode=mode)(a)).any()
+
+
+def test_what_is_not_finite_in_the_other_triangle_is_not_read():
+    a = np.array([[2.0, np.nan], [0.5, 3.0]])
+    clean = np.array([[2.0, 0.5], [0.5, 3.0]])
+    found, expected = (dd.grad(lambda a: np.sum(np.linalg.cholesky(a)))(m) for m in (a, clean))
+    np.testing.assert_array_equal(found[0, 0], expected[0, 0])
+    assert np.isfinite(found).all()

@@ -43,9 +43,12 @@ def triangle(a, uplo: str):
     mine, beside = (np.tril(x), np.tril(x, -1)) if uplo.upper() == "L" else (np.triu(x), np.triu(x, 1))
     with np.errstate(invalid="ignore"):
         moved = a - x  # zeros with the derivative of a, but for nan and infinity
-    if isinstance(x, Tracer) or not np.isfinite(x).all():
-        moved = np.where(np.isfinite(x), moved, 0)
-    return mine + adjoint(beside) + moved
+    if not isinstance(x, Tracer) and np.isfinite(x).all():
+        return mine + adjoint(beside) + moved
+    finite, ones = np.isfinite(x), np.ones(x.shape[-2:], bool)
+    read = np.tril(ones) if uplo.upper() == "L" else np.triu(ones)
+    y = mine + adjoint(beside) + np.where(finite, moved, 0)
+    return np.where(np.logical_or(finite, np.logical_not(read)), y, a)  # what is nan moves it, too
 
 
 @op

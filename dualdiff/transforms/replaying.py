@@ -34,7 +34,8 @@ def replay(f: Callable) -> Callable:
     Raises      ControlFlowError where a value steers Python (`if x > 0`, float(x)): other values could take
                 another path; InputTypeError
 
-    What f reads elsewhere (closures, globals, attributes, random numbers) is read once, at the recording.
+    What f reads elsewhere (closures, globals, attributes, random numbers) is read once, at the recording:
+    what a derivative is taken by has to be an argument.
     Warnings of NumPy are silent in a replay. `replayed.source(*args)` is the program for these arguments as
     Python, to be read.
 
