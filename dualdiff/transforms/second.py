@@ -18,7 +18,7 @@ from dualdiff.transforms.boundary import (
     matching_arguments,
 )
 from dualdiff.transforms.derivative import gradient_for, jacobian
-from dualdiff.transforms.linear import jvp, vjp
+from dualdiff.transforms.linear import jvp, push_forward, vjp
 from dualdiff.transforms.selection import Selection
 from dualdiff.tree import flatten, unflatten
 
@@ -80,12 +80,14 @@ def hvp(f: Callable, primals: Any, tangents: Any, *, mode: str = "auto", has_aux
         raise StructureError("hvp takes its primals and tangents as tuples.", "Write hvp(f, (x,), (v,)).")
     outer, inner = ("forward", "reverse") if mode == "auto" else mode.split("-over-")
     argnums = tuple(range(len(primals))) if len(primals) != 1 else 0
-    leaves, _ = input_leaves(tuple(primals), "hvp", range(len(primals)))
-    matching_arguments(tuple(tangents), tuple(primals), leaves, "tangent", "hvp")
+    leaves, trees = input_leaves(tuple(primals), "hvp", range(len(primals)))
+    dots = matching_arguments(tuple(tangents), tuple(primals), leaves, "tangent", "hvp")
     if outer == "forward":
         gradient = gradient_for("hvp", f, argnums, has_aux, inner)
-        g, product, *aux = jvp(gradient, primals, tangents, has_aux=has_aux)
-        return (in_kind(g, leaves), in_kind(product, leaves), *aux)
+        gs, products, tree, aux = push_forward(gradient, leaves, trees, dots, has_aux, "hvp")
+        given = [*leaves, *dots]
+        g, product = (unflatten(tree, give_back_all(found, leaves, given)) for found in (gs, products))
+        return (g, product, aux) if has_aux else (g, product)
     if inner == "reverse":
         gradient = gradient_for("hvp", f, argnums, has_aux, "reverse")
         g, pullback, *aux = vjp(gradient, *primals, has_aux=has_aux)
