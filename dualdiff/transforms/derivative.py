@@ -77,8 +77,15 @@ def value_and_grad(
 
 
 def gradient_for(transform: str, f: Callable, argnums: Any, has_aux: bool, mode: str) -> Callable:
-    """`grad` as a part of another transform, which its errors name."""
-    return derivative_alone(with_gradient(f, argnums, has_aux, False, mode, transform), f, has_aux)
+    """`grad` as a part of another transform, which its errors name and which has checked f and mode."""
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = gradient_at(f, argnums, has_aux, False, mode, transform, args, kwargs)
+        return (found, value[1]) if has_aux else found
+
+    # What functools.wraps sets and messages read; the rest of it takes as long as ten ops on small arrays.
+    gradient.__name__, gradient.__wrapped__ = name_of(f), f  # type: ignore[attr-defined]
+    return gradient
 
 
 def with_gradient(
@@ -89,20 +96,34 @@ def with_gradient(
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple:
-        chosen = Selection(f, argnums, args, kwargs, transform)
-        check_holomorphic_input(chosen, holomorphic)
-        forward = (choose_mode(chosen.size) if mode == "auto" else mode) == "forward"
-        gradient = gradient_forward if forward else gradient_reverse
-        value, bars, aux, tree = gradient(chosen, has_aux, holomorphic)
-        if holomorphic:
-            bars = [bar if bar is None else np.conj(bar) for bar in bars]
-        found = chosen.result(give_back_all(bars, chosen.leaves))
-        if type(value) is np.ndarray:  # an input of shape () that f returned as it was
-            value = value.copy()
-        value = value if tree is LEAF else unflatten(tree, [value])
-        return ((value, aux), found) if has_aux else (value, found)
+        return gradient_at(f, argnums, has_aux, holomorphic, mode, transform, args, kwargs)
 
     return both
+
+
+def gradient_at(
+    f: Callable,
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    mode: str,
+    transform: str,
+    args: tuple,
+    kwargs: dict,
+) -> tuple:
+    """The value, or (value, aux), and the gradient at these arguments."""
+    chosen = Selection(f, argnums, args, kwargs, transform)
+    check_holomorphic_input(chosen, holomorphic)
+    forward = (choose_mode(chosen.size) if mode == "auto" else mode) == "forward"
+    gradient = gradient_forward if forward else gradient_reverse
+    value, bars, aux, tree = gradient(chosen, has_aux, holomorphic)
+    if holomorphic:
+        bars = [bar if bar is None else np.conj(bar) for bar in bars]
+    found = chosen.result(give_back_all(bars, chosen.leaves))
+    if type(value) is np.ndarray:  # an input of shape () that f returned as it was
+        value = value.copy()
+    value = value if tree is LEAF else unflatten(tree, [value])
+    return ((value, aux), found) if has_aux else (value, found)
 
 
 def gradient_reverse(chosen: Selection, has_aux: bool, holomorphic: bool) -> tuple:
